@@ -1,0 +1,146 @@
+import { UsageError } from './errors.ts';
+
+/** Options of a `Client`. Every field is optional. */
+export interface ClientOptions {
+  /** Folder for downloads that name none. Default: the current folder. */
+  dir?: string;
+  /** Folder for resume records, or false to keep none. Default: `$XDG_STATE_HOME/torrent-ts`. */
+  stateDir?: string | false;
+  /** TCP port to listen on, 0 for a free one, false not to listen. Default: 6881, or a free one if that is taken. */
+  port?: number | false;
+  /** Address to listen on. Default: all, IPv6 and IPv4. */
+  host?: string;
+  /** Bytes per second over all torrents. Default: unlimited. */
+  downLimit?: number;
+  /** Bytes per second over all torrents. Default: unlimited. */
+  upLimit?: number;
+  /** Connections over all torrents. Default: 200. */
+  connectionsMax?: number;
+  /** Connections of one torrent. Default: 55. */
+  connectionsPerTorrentMax?: number;
+  /** Regular unchoke slots of each torrent; one optimistic slot comes on top. Default: 4. */
+  uploadSlots?: number;
+  /** Bytes for piece buffers and the read cache together. Default: 256 MiB. */
+  memory?: number;
+  /** Refuse trackers in local address ranges. Default: false, because people run trackers on their own networks. */
+  refuseLocalTrackers?: boolean;
+  /** First characters of the peer id (BEP 20), such as `-TT0100-`; the rest is random. */
+  peerIdPrefix?: string;
+  /** Seed of all decisions by chance, to repeat a run. Default: random. */
+  seed?: number;
+}
+
+/** A file filter: indices, ranges as `[from, to]`, or glob patterns over the path inside the torrent. */
+export type FileFilter = readonly (number | readonly [number, number] | string)[];
+
+export type FilePriority = 'skip' | 'low' | 'normal' | 'high';
+
+/** Options of `client.add`. Every field is optional. */
+export interface AddOptions {
+  /** Folder that holds the torrent's top-level file or folder. Default: the client's. */
+  dir?: string;
+  /** Which files to download. Default: all. */
+  files?: FileFilter;
+  /** Peers to try besides those the trackers name. */
+  peers?: readonly { readonly host: string; readonly port: number }[];
+  /** Trackers to add, each a tier of its own. */
+  trackers?: readonly string[];
+  /** Download pieces in order. Default: false, rarest first. */
+  sequential?: boolean;
+  /** Keep the torrent after it is complete. Default: true; the command line decides when to leave. */
+  paused?: boolean;
+  /** Bytes per second for this torrent. Default: unlimited. */
+  downLimit?: number;
+  /** Bytes per second for this torrent. Default: unlimited. */
+  upLimit?: number;
+  /**
+   * What to believe about files found on disk. `resume`: the record of an earlier run, if size and time still match,
+   * else check. `check`: read and hash everything. Default: `resume`.
+   */
+  trust?: 'resume' | 'check';
+}
+
+/** `ClientOptions` with every field decided. */
+export interface ResolvedOptions {
+  readonly dir: string;
+  readonly stateDir: string | false | null;
+  readonly port: number | false | null;
+  readonly host: string | null;
+  readonly downLimit: number;
+  readonly upLimit: number;
+  readonly connectionsMax: number;
+  readonly connectionsPerTorrentMax: number;
+  readonly uploadSlots: number;
+  readonly memory: number;
+  readonly refuseLocalTrackers: boolean;
+  readonly peerIdPrefix: string;
+  readonly seed: number | null;
+}
+
+export const MiB = 1_048_576;
+
+/** The one table of defaults. `null` means: decided by the world at start. */
+export const DEFAULTS: ResolvedOptions = Object.freeze({
+  dir: '.',
+  stateDir: null,
+  port: null,
+  host: null,
+  downLimit: Infinity,
+  upLimit: Infinity,
+  connectionsMax: 200,
+  connectionsPerTorrentMax: 55,
+  uploadSlots: 4,
+  memory: 256 * MiB,
+  refuseLocalTrackers: false,
+  peerIdPrefix: '-TT0100-',
+  seed: null,
+});
+
+/** The least memory a client can work with: two pieces of the usual largest size and a read buffer. */
+const MEMORY_MIN = 16 * MiB;
+
+/**
+ * The only reader of raw options.
+ * @throws UsageError `ERR_INVALID_OPTION` naming the option and its value.
+ */
+export function resolveOptions(options: ClientOptions = {}): ResolvedOptions {
+  const known = new Set(Object.keys(DEFAULTS));
+  for (const key of Object.keys(options)) {
+    if (!known.has(key)) throw new UsageError(`unknown option ${JSON.stringify(key)}`);
+  }
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const resolved: ResolvedOptions = Object.freeze({ ...DEFAULTS, ...given });
+  checkText('dir', resolved.dir);
+  if (resolved.stateDir !== null && resolved.stateDir !== false) checkText('stateDir', resolved.stateDir);
+  if (resolved.port !== null && resolved.port !== false) checkNumber('port', resolved.port, 0, 65_535, true);
+  if (resolved.host !== null) checkText('host', resolved.host);
+  checkNumber('downLimit', resolved.downLimit, 1, Infinity, false);
+  checkNumber('upLimit', resolved.upLimit, 1, Infinity, false);
+  checkNumber('connectionsMax', resolved.connectionsMax, 1, 65_535, true);
+  checkNumber('connectionsPerTorrentMax', resolved.connectionsPerTorrentMax, 1, 65_535, true);
+  checkNumber('uploadSlots', resolved.uploadSlots, 0, 10_000, true);
+  checkNumber('memory', resolved.memory, MEMORY_MIN, Number.MAX_SAFE_INTEGER, true);
+  if (typeof resolved.refuseLocalTrackers !== 'boolean') {
+    throw new UsageError(`option refuseLocalTrackers must be true or false`);
+  }
+  if (!/^[\x20-\x7e]{0,19}$/.test(resolved.peerIdPrefix)) {
+    throw new UsageError(`option peerIdPrefix must be at most 19 printable ASCII characters`);
+  }
+  if (resolved.seed !== null) checkNumber('seed', resolved.seed, 0, 0xffff_ffff, true);
+  return resolved;
+}
+
+function checkText(name: string, value: unknown): void {
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) {
+    throw new UsageError(`option ${name} must be a non-empty text, got ${JSON.stringify(value)}`);
+  }
+}
+
+function checkNumber(name: string, value: unknown, min: number, max: number, whole: boolean): void {
+  const ok = typeof value === 'number' && value >= min && value <= max && (!whole || Number.isInteger(value));
+  if (!ok) {
+    throw new UsageError(
+      `option ${name} must be a ${whole ? 'whole ' : ''}number from ${min} to ${max}, got ${String(value)}`,
+    );
+  }
+}

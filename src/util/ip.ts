@@ -1,0 +1,98 @@
+import ipaddr from 'ipaddr.js';
+import { readU16, writeU16 } from './bytes.ts';
+
+/** Where a peer listens. `host` is an IP address in its shortest form, never a name. */
+export interface PeerAddress {
+  readonly host: string;
+  /** 1 to 65535. */
+  readonly port: number;
+}
+
+/** 4 bytes of address and 2 of port (BEP 23), 16 and 2 (BEP 7). */
+const COMPACT_V4 = 6;
+const COMPACT_V6 = 18;
+
+export type IpFamily = 4 | 6;
+
+/** The family of an address in text form, or 0 if it is not an IP address. */
+export function ipFamily(host: string): IpFamily | 0 {
+  if (ipaddr.IPv4.isValidFourPartDecimal(host)) return 4;
+  return host.includes(':') && ipaddr.IPv6.isValid(host) ? 6 : 0;
+}
+
+/** The shortest form, with an IPv4 address mapped into IPv6 taken back out; null if it is not an IP address. */
+export function canonicalIp(host: string): string | null {
+  if (ipFamily(host) === 0) return null;
+  return ipaddr.process(host).toString();
+}
+
+/** The 4 or 16 bytes of an address, or null. */
+export function ipToBytes(host: string): Uint8Array | null {
+  if (ipFamily(host) === 0) return null;
+  return Uint8Array.from(ipaddr.process(host).toByteArray());
+}
+
+/** The text of 4 or 16 bytes, or null for any other length. */
+export function ipFromBytes(bytes: Uint8Array): string | null {
+  if (bytes.length === 4) return `${bytes[0]!}.${bytes[1]!}.${bytes[2]!}.${bytes[3]!}`;
+  if (bytes.length !== 16) return null;
+  return ipaddr.process(ipaddr.fromByteArray(Array.from(bytes)).toString()).toString();
+}
+
+/** Names an address in maps. */
+export function addressKey(address: PeerAddress): string {
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+}
+
+/** `HOST:PORT` or `[V6]:PORT` with an IP address as host, or null. */
+export function parseAddress(text: string): PeerAddress | null {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+  if (!match) return null;
+  const host = canonicalIp(match[1] ?? match[2] ?? '');
+  const port = Number(match[3]);
+  return host !== null && port >= 1 && port <= 65535 ? { host, port } : null;
+}
+
+/** Compact peers (BEP 23 for family 4, BEP 7 for 6). Null if the length is not a whole number of them. */
+export function readCompactPeers(bytes: Uint8Array, family: IpFamily): PeerAddress[] | null {
+  const stride = family === 4 ? COMPACT_V4 : COMPACT_V6;
+  if (bytes.length % stride !== 0) return null;
+  const peers: PeerAddress[] = [];
+  for (let i = 0; i < bytes.length; i += stride) {
+    const host = ipFromBytes(bytes.subarray(i, i + stride - 2));
+    if (host !== null) peers.push({ host, port: readU16(bytes, i + stride - 2) });
+  }
+  return peers;
+}
+
+/** The compact form of those peers that are of the given family. */
+export function writeCompactPeers(peers: readonly PeerAddress[], family: IpFamily): Uint8Array {
+  const stride = family === 4 ? COMPACT_V4 : COMPACT_V6;
+  const ours = peers.filter((peer) => ipFamily(peer.host) === family);
+  const bytes = new Uint8Array(ours.length * stride);
+  ours.forEach((peer, i) => {
+    bytes.set(ipToBytes(peer.host)!, i * stride);
+    writeU16(bytes, (i + 1) * stride - 2, peer.port);
+  });
+  return bytes;
+}
+
+/** loopback, private, link-local, carrier-grade NAT and unique-local addresses. */
+export function isLocalIp(host: string): boolean {
+  if (ipFamily(host) === 0) return false;
+  return ['loopback', 'private', 'linkLocal', 'carrierGradeNat', 'uniqueLocal'].includes(
+    ipaddr.process(host).range(),
+  );
+}
+
+/**
+ * Can a peer be dialled there at all? Unspecified, multicast and broadcast addresses, IPv6 link-local ones (they need
+ * a zone that no tracker can know) and port 0 cannot.
+ */
+export function isDialable(address: PeerAddress): boolean {
+  if (address.port < 1 || address.port > 65535 || ipFamily(address.host) === 0) return false;
+  const ip = ipaddr.process(address.host);
+  const range = ip.range();
+  if (range === 'unspecified' || range === 'multicast' || range === 'broadcast') return false;
+  return !(ip.kind() === 'ipv6' && range === 'linkLocal');
+}

@@ -1,0 +1,79 @@
+/**
+ * Piece buffers under a byte cap.
+ *
+ * A slab is lent to the storage while its piece is hashed and written in a worker. The transfer detaches the
+ * ArrayBuffer, so `bytes` is replaced when the slab comes back; while it is away `bytes` is empty.
+ */
+export class Slab {
+  bytes: Uint8Array<ArrayBuffer>;
+  readonly capacity: number;
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    this.bytes = new Uint8Array(capacity);
+  }
+}
+
+/** All torrents of a client share one pool, so the cap holds for the process. */
+export class SlabPool {
+  readonly #capBytes: number;
+  readonly #free = new Map<number, Slab[]>();
+  #lentBytes = 0;
+  #freeBytes = 0;
+
+  /** @param capBytes Upper bound for lent and kept slabs together, in bytes. */
+  constructor(capBytes: number) {
+    this.#capBytes = capBytes;
+  }
+
+  get lentBytes(): number {
+    return this.#lentBytes;
+  }
+
+  get capBytes(): number {
+    return this.#capBytes;
+  }
+
+  /**
+   * A slab of exactly `capacity` bytes with undefined content, or null at the cap. Two slabs are always granted,
+   * because a torrent whose pieces are larger than the cap must still be able to move.
+   */
+  take(capacity: number): Slab | null {
+    if (this.#lentBytes + capacity > this.#capBytes && this.#lentBytes >= 2 * capacity) return null;
+    this.#lentBytes += capacity;
+    const slab = this.#free.get(capacity)?.pop();
+    if (slab) {
+      this.#freeBytes -= capacity;
+      return slab;
+    }
+    this.#trim(capacity);
+    return new Slab(capacity);
+  }
+
+  give(slab: Slab): void {
+    this.#lentBytes -= slab.capacity;
+    if (slab.bytes.length !== slab.capacity) return; // Lost in a worker that died: let it go.
+    if (this.#lentBytes + this.#freeBytes + slab.capacity > this.#capBytes) return;
+    const list = this.#free.get(slab.capacity);
+    if (list) list.push(slab);
+    else this.#free.set(slab.capacity, [slab]);
+    this.#freeBytes += slab.capacity;
+  }
+
+  /** Frees kept slabs of other sizes until `capacity` more bytes fit under the cap. */
+  #trim(capacity: number): void {
+    for (const [size, list] of this.#free) {
+      while (this.#lentBytes + this.#freeBytes > this.#capBytes && list.length > 0) {
+        list.pop();
+        this.#freeBytes -= size;
+      }
+      if (list.length === 0 && size !== capacity) this.#free.delete(size);
+    }
+  }
+
+  /** Drops all kept slabs; for when nothing downloads any more. */
+  releaseFree(): void {
+    this.#free.clear();
+    this.#freeBytes = 0;
+  }
+}

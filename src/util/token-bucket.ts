@@ -1,0 +1,48 @@
+/**
+ * A rate limit: tokens are bytes, refilled with time up to one `burstMs` worth. A take may leave a debt, which later
+ * refills pay first, so the long-term rate is exact whatever the size of a single take.
+ */
+export class TokenBucket {
+  #bytesPerSec: number;
+  #tokens = 0;
+  #refilledAt = 0;
+  readonly #burstMs: number;
+
+  constructor(bytesPerSec: number, burstMs: number, now: number) {
+    this.#bytesPerSec = bytesPerSec;
+    this.#burstMs = burstMs;
+    this.#refilledAt = now;
+    this.#tokens = this.#capacity;
+  }
+
+  get bytesPerSec(): number {
+    return this.#bytesPerSec;
+  }
+
+  set bytesPerSec(value: number) {
+    this.#bytesPerSec = value;
+    this.#tokens = Math.min(this.#tokens, this.#capacity);
+  }
+
+  /** True while nothing is limited: callers skip all accounting then. */
+  get isUnlimited(): boolean {
+    return this.#bytesPerSec === Infinity;
+  }
+
+  get #capacity(): number {
+    return this.isUnlimited ? 0 : (this.#bytesPerSec * this.#burstMs) / 1000;
+  }
+
+  /** Tokens at `now`; zero or less means: wait. */
+  available(now: number): number {
+    if (this.isUnlimited) return Infinity;
+    const earned = ((now - this.#refilledAt) / 1000) * this.#bytesPerSec;
+    this.#tokens = Math.min(this.#capacity, this.#tokens + earned);
+    this.#refilledAt = now;
+    return this.#tokens;
+  }
+
+  take(bytes: number): void {
+    if (!this.isUnlimited) this.#tokens -= bytes;
+  }
+}
