@@ -49,6 +49,16 @@ export interface Handshake {
   readonly reserved: Uint8Array;
 }
 
+/**
+ * Above this many `queuedBytes` the engine stops handing over blocks. Large enough that one gathered write keeps a fast
+ * socket busy until the next turn, small enough that a peer which does not read costs no more than half a MiB.
+ * libtorrent: 500 KiB at most by default, 3 MiB in its high-performance preset.
+ */
+export const SEND_HIGH_WATER = 524_288;
+
+/** At this many `queuedBytes` blocks are wanted again: eight blocks are left to send while new ones are read. */
+export const SEND_LOW_WATER = 131_072;
+
 /** Memory that a sent block points into. Released once, when the network no longer needs the bytes. */
 export interface BlockSource {
   release(): void;
@@ -94,6 +104,12 @@ export interface PeerLink {
   /** A block, not copied: `source` is released when the network is done with `block`, also when the link closes. */
   piece(piece: number, begin: number, block: Uint8Array, source: BlockSource | null): void;
 
+  /**
+   * How long this torrent's bitfield is, in bytes: a bitfield of any other length is then refused at its header.
+   * Optional, because only links that parse bytes can use it; the sink checks the bitfield in any case.
+   */
+  expectBitfield?(lengthBytes: number): void;
+
   /** The block being received, if any, is no longer wanted at its target: skip the rest of it, `onBlock` is not called. */
   discardBlock(): void;
 
@@ -122,6 +138,7 @@ export interface LinkSink {
   onHaveNone(): void;
   onRequest(piece: number, begin: number, length: number): void;
   onCancel(piece: number, begin: number, length: number): void;
+  /** `length` is 0 if the peer answered the request of this block with an empty one, whose true length it did not say. */
   onReject(piece: number, begin: number, length: number): void;
   onSuggest(piece: number): void;
   onAllowedFast(piece: number): void;
@@ -157,7 +174,10 @@ export class PeerError extends Error {
   }
 }
 
-/** An ordered stream of bytes to and from a peer, as a transport provides it. */
+/**
+ * An ordered stream of bytes to and from a peer, as a transport provides it. The last call to the sink is `onEnd` if the
+ * network ended the stream, `onClosed` if we did. By then all sources have been released.
+ */
 export interface ByteStream {
   readonly kind: LinkKind;
   readonly remote: PeerAddress;
@@ -178,7 +198,10 @@ export interface ByteStream {
   write(bytes: Uint8Array, source: BlockSource | null): void;
   pauseReading(): void;
   resumeReading(): void;
-  /** Ends the stream. With `graceful`, bytes already written are still sent. `onEnd` is not called after it. */
+  /**
+   * Ends the stream; `onClosed` follows in a later turn. With `graceful`, what was batched and written is still sent,
+   * for as long as the transport is willing to wait.
+   */
   close(graceful: boolean): void;
 }
 
@@ -186,8 +209,10 @@ export interface ByteStreamSink {
   /** The chunk is reused by the stream as soon as the call returns. */
   onData(chunk: Uint8Array): void;
   onFlush(): void;
-  /** The bytes of earlier writes are gone, all of them. */
+  /** Bytes of earlier writes are gone, and their sources released; `bufferedBytes` says how many are left. */
   onDrained(): void;
   /** The other end closed, or the network failed. */
   onEnd(reason: 'closed-by-peer' | 'connection-error'): void;
+  /** What we closed is closed. */
+  onClosed(): void;
 }
