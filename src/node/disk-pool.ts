@@ -1,0 +1,232 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { StorageError } from '../errors.ts';
+import type { DiskFaults } from './disk-faults.ts';
+import type { DiskAnswer, DiskJob, DiskResults, DiskSpan } from './disk-jobs.ts';
+import { fromFailure } from './storage-errors.ts';
+import { workerUrl } from './worker-url.ts';
+
+export type { DiskSpan } from './disk-jobs.ts';
+
+export interface DiskPoolOptions {
+  /** Worker threads at most. Default: the cores but one, which the network has, and at most 4. */
+  threads?: number;
+  /** Files kept open over all threads. Default: 128. */
+  openFilesMax?: number;
+  /** Failures on demand, for tests. */
+  faults?: DiskFaults;
+}
+
+/** More threads than this only contend for one disk. */
+const THREADS_MAX = 4;
+/** Well below the 256 descriptors that macOS grants by default, with room for 100 sockets. */
+const OPEN_FILES_MAX = 128;
+/** A batch is posted as one message: many small pieces, or one large one. */
+const BATCH_BYTES = 1_048_576;
+const BATCH_JOBS = 64;
+/** One batch to work on and one to go on with, so that a worker never waits for the main thread. */
+const BATCHES_IN_WORKER = 2;
+/** A job that two workers died of is the cause. */
+const ATTEMPTS_MAX = 2;
+
+interface Task {
+  readonly job: DiskJob;
+  readonly done: (answer: DiskAnswer) => void;
+  attempts: number;
+}
+
+interface DiskThread {
+  readonly worker: Worker;
+  /** Batches sent and not answered, oldest first. */
+  readonly batches: Task[][];
+  cause: unknown;
+}
+
+/**
+ * Threads that hash and touch files, so that the network thread does neither. Started when first needed; an idle pool
+ * does not keep the process alive, one with work does.
+ *
+ * Jobs start in the order they came and may finish in any. A worker that dies is replaced and its jobs are done once
+ * more, except for those whose piece buffer died with it.
+ */
+export class DiskPool {
+  readonly threads: number;
+  readonly openFilesMax: number;
+  readonly faults: DiskFaults | null;
+  readonly #workers: DiskThread[] = [];
+  #queue: Task[] = [];
+  #isDispatching = false;
+  #isClosed = false;
+  #onIdle: (() => void)[] = [];
+
+  constructor(options: DiskPoolOptions = {}) {
+    this.threads = options.threads ?? Math.min(THREADS_MAX, Math.max(1, availableParallelism() - 1));
+    this.openFilesMax = options.openFilesMax ?? OPEN_FILES_MAX;
+    this.faults = options.faults ?? null;
+  }
+
+  /**
+   * SHA-1 (20 bytes) of the spans one after the other. Small ones travel together, so one call per piece is right for
+   * any piece length; keep a bounded number of calls under way.
+   */
+  hashSpans(spans: readonly DiskSpan[], done: (result: Uint8Array | StorageError) => void): void {
+    this.run({ kind: 'hash', root: null, spans }, done);
+  }
+
+  /** Puts a job in the queue. `done` is called in a later turn. */
+  run<K extends keyof DiskResults>(
+    job: DiskJob & { kind: K },
+    done: (result: DiskResults[K] | StorageError) => void,
+  ): void {
+    this.#add(job, (answer) => {
+      // A worker answers a job with its own kind of result.
+      done(answer.ok ? (answer.result as DiskResults[K]) : fromFailure(answer.failure));
+    });
+  }
+
+  /** Closes the files `tops` and what lies below them, in all threads. */
+  release(tops: readonly string[], done: () => void): void {
+    const workers = [...this.#workers];
+    let left = workers.length;
+    const finished = (): void => {
+      if (--left === 0) done();
+    };
+    if (left === 0) setImmediate(done);
+    for (const thread of workers) {
+      this.#send(thread, [{ job: { kind: 'release', tops }, done: finished, attempts: ATTEMPTS_MAX }]);
+    }
+  }
+
+  /** Waits for the jobs under way and ends the threads. Jobs that come later fail. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (!this.#isIdle()) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+    await Promise.all(this.#workers.splice(0).map((thread) => thread.worker.terminate()));
+  }
+
+  #add(job: DiskJob, done: (answer: DiskAnswer) => void): void {
+    const task = { job, done, attempts: 0 };
+    if (this.#isClosed) {
+      setImmediate(() => fail(task, 'the disk threads are closed'));
+      return;
+    }
+    this.#queue.push(task);
+    this.#dispatchSoon();
+  }
+
+  /** At the end of the turn, so that jobs of one turn share batches. */
+  #dispatchSoon(): void {
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
+    queueMicrotask(() => {
+      this.#isDispatching = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    let taken = 0;
+    while (taken < this.#queue.length) {
+      const thread = this.#pickThread();
+      if (!thread) break;
+      const from = taken;
+      let bytes = 0;
+      while (taken < this.#queue.length && taken - from < BATCH_JOBS && bytes < BATCH_BYTES) {
+        bytes += weightOf(this.#queue[taken]!.job);
+        if (bytes > BATCH_BYTES && taken > from) break;
+        taken++;
+      }
+      this.#send(thread, this.#queue.slice(from, taken));
+    }
+    if (taken > 0) this.#queue = this.#queue.slice(taken);
+  }
+
+  /** An idle thread, else a new one, else one with room. */
+  #pickThread(): DiskThread | null {
+    let best: DiskThread | null = null;
+    for (const thread of this.#workers) {
+      if (best === null || thread.batches.length < best.batches.length) best = thread;
+    }
+    if (best?.batches.length !== 0 && this.#workers.length < this.threads) return this.#start();
+    return best !== null && best.batches.length < BATCHES_IN_WORKER ? best : null;
+  }
+
+  #start(): DiskThread {
+    const worker = new Worker(workerUrl('disk-worker'), {
+      name: 'torrent-ts-disk',
+      execArgv: [],
+      workerData: {
+        openFilesMax: Math.max(1, Math.floor(this.openFilesMax / (this.threads + 1))),
+        faults: this.faults?.shared ?? null,
+      },
+    });
+    const thread: DiskThread = { worker, batches: [], cause: null };
+    worker.unref();
+    worker.on('message', (answers: readonly DiskAnswer[]) => this.#onAnswers(thread, answers));
+    worker.on('error', (error) => (thread.cause = error));
+    worker.on('messageerror', (error) => {
+      thread.cause = error;
+      void worker.terminate();
+    });
+    worker.on('exit', () => this.#onExit(thread));
+    this.#workers.push(thread);
+    return thread;
+  }
+
+  #send(thread: DiskThread, tasks: Task[]): void {
+    if (thread.batches.length === 0) thread.worker.ref();
+    thread.batches.push(tasks);
+    const buffers = tasks.flatMap(({ job }) => (job.kind === 'write' ? [job.buffer] : []));
+    for (const task of tasks) task.attempts++;
+    thread.worker.postMessage(
+      tasks.map((task) => task.job),
+      buffers,
+    );
+  }
+
+  #onAnswers(thread: DiskThread, answers: readonly DiskAnswer[]): void {
+    const tasks = thread.batches.shift()!;
+    if (thread.batches.length === 0) thread.worker.unref();
+    this.#dispatch();
+    for (let i = 0; i < tasks.length; i++) tasks[i]!.done(answers[i]!);
+    this.#tellIdle();
+  }
+
+  /** Only a crash (or memory run out) ends a worker before `close`. */
+  #onExit(thread: DiskThread): void {
+    const at = this.#workers.indexOf(thread);
+    if (at < 0) return;
+    this.#workers.splice(at, 1);
+    const tasks = thread.batches.splice(0).flat();
+    const isRepeatable = (task: Task): boolean =>
+      task.job.kind !== 'write' && task.job.kind !== 'release' && task.attempts < ATTEMPTS_MAX;
+    this.#queue.unshift(...tasks.filter(isRepeatable));
+    this.#dispatch();
+    const why = thread.cause instanceof Error ? `: ${thread.cause.message}` : '';
+    for (const task of tasks) if (!isRepeatable(task)) fail(task, `a disk thread died${why}`);
+    this.#tellIdle();
+  }
+
+  #isIdle(): boolean {
+    return this.#queue.length === 0 && this.#workers.every((thread) => thread.batches.length === 0);
+  }
+
+  #tellIdle(): void {
+    if (this.#onIdle.length === 0 || !this.#isIdle()) return;
+    for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+}
+
+function fail(task: Task, message: string): void {
+  const path = 'spans' in task.job ? (task.job.spans[0]?.path ?? '') : '';
+  task.done({ ok: false, failure: { code: 'ERR_DISK_IO', message, path, errno: '' } });
+}
+
+/** How long a job takes, in bytes hashed or so. */
+function weightOf(job: DiskJob): number {
+  if (job.kind === 'write') return job.length;
+  if (job.kind !== 'hash') return BATCH_BYTES;
+  let bytes = 0;
+  for (const span of job.spans) bytes += span.length;
+  return bytes;
+}

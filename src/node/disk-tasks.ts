@@ -1,0 +1,241 @@
+import { createHash, hash } from 'node:crypto';
+import { fsyncSync, lstatSync, readSync, writeSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { dirname } from 'node:path';
+import { BLOCK_LENGTH } from '../util/block-length.ts';
+import type { DiskFaults } from './disk-faults.ts';
+import type {
+  CreateJob,
+  DiskAnswer,
+  DiskJob,
+  DiskResults,
+  DiskSpan,
+  HashJob,
+  MoveJob,
+  SmallWrite,
+  SurveyJob,
+  SurveyResult,
+  WriteJob,
+  WriteResult,
+  WriteSpan,
+} from './disk-jobs.ts';
+import type { DiskRoot, OpenFiles } from './open-files.ts';
+import { checkContained, folderIdentity } from './safe-path.ts';
+import type { FolderIdentity } from './safe-path.ts';
+import { fileMissing, toFailure, toStorageError } from './storage-errors.ts';
+
+/**
+ * What a disk worker does for each kind of job: synchronous calls, one system call per file span, no allocation per
+ * byte. It keeps nothing between jobs but open files and one read buffer.
+ */
+
+/** Large enough to make calls cheap, small enough to be hashed while still in the CPU's cache. */
+const READ_CHUNK = 262_144;
+const SHA1_BYTES = 20;
+
+export class DiskTasks {
+  readonly #files: OpenFiles;
+  readonly #faults: DiskFaults | null;
+  readonly #chunk = new Uint8Array(READ_CHUNK);
+
+  constructor(files: OpenFiles, faults: DiskFaults | null = null) {
+    this.#files = files;
+    this.#faults = faults;
+  }
+
+  /** Does a job. What goes wrong is part of the answer. */
+  run(job: DiskJob): DiskAnswer {
+    try {
+      return { ok: true, result: this.#do(job) };
+    } catch (error) {
+      return { ok: false, failure: toFailure(error) };
+    }
+  }
+
+  #do(job: DiskJob): DiskResults[keyof DiskResults] {
+    switch (job.kind) {
+      case 'hash':
+        return this.#hash(job);
+      case 'write':
+        return this.#write(job);
+      case 'move':
+        return this.#move(job);
+      case 'create':
+        return this.#create(job);
+      case 'survey':
+        return this.#survey(job);
+      case 'release':
+        for (const top of job.tops) this.#files.release(top);
+        return null;
+    }
+  }
+
+  #hash(job: HashJob): Uint8Array {
+    const sha1 = createHash('sha1');
+    for (const span of job.spans) {
+      if (span.zero === true) {
+        this.#chunk.fill(0);
+        for (let left = span.length; left > 0; left -= READ_CHUNK) {
+          sha1.update(this.#chunk.subarray(0, Math.min(left, READ_CHUNK)));
+        }
+        continue;
+      }
+      for (let done = 0; done < span.length; done += READ_CHUNK) {
+        const chunk = this.#chunk.subarray(0, Math.min(span.length - done, READ_CHUNK));
+        this.#read(span.path, job.root, span.offset + done, chunk);
+        sha1.update(chunk);
+      }
+    }
+    return new Uint8Array(sha1.digest());
+  }
+
+  /** The buffer goes back whatever happens, so failures are a part of the result. */
+  #write(job: WriteJob): WriteResult {
+    const piece = new Uint8Array(job.buffer, 0, job.length);
+    zeroPads(piece, job.spans);
+    const isRight = hash('sha1', piece, 'buffer').equals(job.expected);
+    const digests = !isRight || job.wantDigests ? blockDigests(piece) : null;
+    const answer = { buffer: job.buffer, digests, failure: null, root: null };
+    if (!isRight) return { ...answer, status: 'mismatch' };
+    try {
+      let begin = 0;
+      for (const span of job.spans) {
+        const end = begin + span.length;
+        if (span.zero !== true) this.#writeSpan(job.root, span, piece.subarray(begin, end));
+        begin = end;
+      }
+      this.#writeSmall(job.root, job.after);
+      return { ...answer, status: 'written', root: folderIdentity(job.root.path) };
+    } catch (error) {
+      return { ...answer, status: 'failed', failure: toFailure(error) };
+    }
+  }
+
+  #move(job: MoveJob): FolderIdentity | null {
+    for (const { from, to } of job.copies) {
+      for (let done = 0; done < from.length; done += READ_CHUNK) {
+        const length = Math.min(from.length - done, READ_CHUNK);
+        const chunk = this.#chunk.subarray(0, length);
+        this.#read(from.path, job.root, from.offset + done, chunk);
+        this.#writeSpan(job.root, { ...to, offset: to.offset + done, length }, chunk);
+      }
+    }
+    for (const path of new Set(job.copies.map((copy) => copy.to.path))) this.#sync(job.root, path);
+    this.#writeSmall(job.root, job.after);
+    return folderIdentity(job.root.path);
+  }
+
+  #create(job: CreateJob): FolderIdentity | null {
+    for (const path of job.paths) this.#files.forWriting(path, job.root, 0, true);
+    return folderIdentity(job.root.path);
+  }
+
+  #survey(job: SurveyJob): SurveyResult {
+    const root = folderIdentity(job.root.path);
+    const sizes = new Float64Array(job.paths.length).fill(-1);
+    const mtimesMs = new Float64Array(job.paths.length);
+    const folders = new Map<string, boolean>();
+    for (let i = 0; i < job.paths.length && root !== null; i++) {
+      const path = job.paths[i]!;
+      const stat = this.#stat(path);
+      if (!stat) continue;
+      const folder = dirname(path);
+      let isSafe = folders.get(folder);
+      if (isSafe === undefined) folders.set(folder, (isSafe = isContained(job.root, path)));
+      sizes[i] = stat.isFile() && isSafe ? stat.size : -2;
+      mtimesMs[i] = stat.mtimeMs;
+    }
+    const part = root === null ? undefined : this.#stat(job.partPath);
+    const partHeader =
+      part?.isFile() === true ? new Uint8Array(Math.min(part.size, job.partHeaderLength)) : null;
+    if (partHeader) this.#read(job.partPath, job.root, 0, partHeader);
+    return { root, sizes, mtimesMs, partHeader, partMtimeMs: part?.mtimeMs ?? 0 };
+  }
+
+  #stat(path: string): Stats | undefined {
+    try {
+      this.#faults?.check('stat', path);
+      return lstatSync(path, { throwIfNoEntry: false });
+    } catch (error) {
+      throw toStorageError(error, 'look at', path);
+    }
+  }
+
+  /** Fills `into`; a file that ends before is `ERR_FILE_MISSING`. */
+  #read(path: string, root: DiskRoot | null, offset: number, into: Uint8Array): void {
+    const fd = this.#files.forReading(path, root);
+    let done = 0;
+    while (done < into.length) {
+      let count: number;
+      try {
+        const most = this.#faults?.check('read', path) ?? Infinity;
+        count = readSync(fd, into, done, Math.min(into.length - done, most), offset + done);
+      } catch (error) {
+        throw toStorageError(error, 'read', path);
+      }
+      if (count === 0)
+        throw fileMissing(path, `is shorter than expected: it ends before byte ${offset + done}`);
+      done += count;
+    }
+  }
+
+  #writeSpan(root: DiskRoot, span: WriteSpan, bytes: Uint8Array): void {
+    const fd = this.#files.forWriting(span.path, root, span.fileLength, span.mayCreate);
+    this.#writeAll(fd, span.path, span.offset, bytes);
+  }
+
+  #writeSmall(root: DiskRoot, writes: readonly SmallWrite[]): void {
+    for (const { path, offset, bytes } of writes) {
+      this.#writeAll(this.#files.forWriting(path, root, -1, false), path, offset, bytes);
+    }
+  }
+
+  #writeAll(fd: number, path: string, offset: number, bytes: Uint8Array): void {
+    let done = 0;
+    while (done < bytes.length) {
+      try {
+        const most = this.#faults?.check('write', path) ?? Infinity;
+        done += writeSync(fd, bytes, done, Math.min(bytes.length - done, most), offset + done);
+      } catch (error) {
+        throw toStorageError(error, 'write to', path);
+      }
+    }
+  }
+
+  #sync(root: DiskRoot, path: string): void {
+    const fd = this.#files.forWriting(path, root, -1, false);
+    try {
+      this.#faults?.check('fsync', path);
+      fsyncSync(fd);
+    } catch (error) {
+      throw toStorageError(error, 'sync', path);
+    }
+  }
+}
+
+/** 20 bytes per 16 KiB block, in order. */
+function blockDigests(piece: Uint8Array): Uint8Array<ArrayBuffer> {
+  const digests = new Uint8Array(SHA1_BYTES * Math.ceil(piece.length / BLOCK_LENGTH));
+  for (let begin = 0, i = 0; begin < piece.length; begin += BLOCK_LENGTH, i++) {
+    digests.set(hash('sha1', piece.subarray(begin, begin + BLOCK_LENGTH), 'buffer'), i * SHA1_BYTES);
+  }
+  return digests;
+}
+
+/** Nobody sends the bytes of pad files (BEP 47), so the buffer holds anything there. */
+function zeroPads(piece: Uint8Array, spans: readonly DiskSpan[]): void {
+  let begin = 0;
+  for (const span of spans) {
+    if (span.zero === true) piece.fill(0, begin, begin + span.length);
+    begin += span.length;
+  }
+}
+
+function isContained(root: DiskRoot, path: string): boolean {
+  try {
+    checkContained(root.path, path);
+    return true;
+  } catch {
+    return false; // The caller reports the path as unsafe; opening it would tell why.
+  }
+}

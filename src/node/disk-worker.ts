@@ -1,0 +1,22 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { DiskFaults } from './disk-faults.ts';
+import type { SharedFaults } from './disk-faults.ts';
+import type { DiskJob } from './disk-jobs.ts';
+import { DiskTasks } from './disk-tasks.ts';
+import { OpenFiles } from './open-files.ts';
+
+/**
+ * The thread that hashes and touches the files. A message is a batch of jobs, the answer the batch of their answers in
+ * the same order; buffers travel by transfer both ways.
+ */
+
+const { openFilesMax, faults } = workerData as { openFilesMax: number; faults: SharedFaults | null };
+const port = parentPort!;
+const diskFaults = faults ? new DiskFaults(faults) : null;
+const tasks = new DiskTasks(new OpenFiles(openFilesMax, diskFaults), diskFaults);
+
+port.on('message', (jobs: readonly DiskJob[]) => {
+  const answers = jobs.map((job) => tasks.run(job));
+  const buffers = jobs.flatMap((job) => (job.kind === 'write' ? [job.buffer] : []));
+  port.postMessage(answers, buffers);
+});

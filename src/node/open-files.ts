@@ -1,0 +1,197 @@
+import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { sep } from 'node:path';
+import type { DiskFaults } from './disk-faults.ts';
+import { checkContained, ensureParent } from './safe-path.ts';
+import type { FolderIdentity } from './safe-path.ts';
+import { errnoOf, toStorageError, unsafePath } from './storage-errors.ts';
+
+/** Absent on Windows, where the check of the opened file (`#verify`) does the same work. */
+const NOFOLLOW = constants.O_NOFOLLOW ?? 0;
+/** A FIFO or device in place of a file must not hang the open. */
+const NONBLOCK = constants.O_NONBLOCK ?? 0;
+
+/** Where a torrent may touch the disk. */
+export interface DiskRoot {
+  readonly path: string;
+  /** What the folder was when it was last seen; null if it may be made. */
+  readonly known: FolderIdentity | null;
+}
+
+interface OpenFile {
+  readonly fd: number;
+  readonly dev: number;
+  readonly ino: number;
+  readonly writable: boolean;
+}
+
+/**
+ * The open files of one worker, least recently used first. Each use of a cached descriptor first asks whether the path
+ * still names the same file, so bytes never go to a file that was deleted or replaced (about 2 µs).
+ */
+export class OpenFiles {
+  #capacity: number;
+  readonly #faults: DiskFaults | null;
+  readonly #files = new Map<string, OpenFile>();
+
+  /** @param capacity Files kept open at once; shrinks by itself when the process runs out of descriptors. */
+  constructor(capacity: number, faults: DiskFaults | null = null) {
+    this.#capacity = Math.max(1, capacity);
+    this.#faults = faults;
+  }
+
+  get size(): number {
+    return this.#files.size;
+  }
+
+  /**
+   * A descriptor to read from; valid until the next call.
+   * @param root The folder it must lie in and without links; null for a file that the user named.
+   * @throws StorageError
+   */
+  forReading(path: string, root: DiskRoot | null): number {
+    const cached = this.#cached(path);
+    if (cached) return cached.fd;
+    if (root) checkContained(root.path, path);
+    const flags = constants.O_RDONLY | NONBLOCK | (root ? NOFOLLOW : 0);
+    return this.#keep(path, this.#open(path, flags, 'open'), false, root !== null).fd;
+  }
+
+  /**
+   * A descriptor to write to; valid until the next call. The file then has `length` bytes, without holes filled.
+   * @param length Bytes of the whole file, or -1 if it grows by itself.
+   * @param mayCreate False if the file was there before: one that vanished is not made again.
+   * @throws StorageError
+   */
+  forWriting(path: string, root: DiskRoot, length: number, mayCreate: boolean): number {
+    const cached = this.#cached(path);
+    if (cached?.writable === true) return cached.fd;
+    if (cached) this.#drop(path);
+    const fd = mayCreate ? this.#openOrCreate(path, root) : this.#openExisting(path, root);
+    const file = this.#keep(path, fd, true, true);
+    try {
+      if (length >= 0) this.#setLength(path, file.fd, length);
+    } catch (error) {
+      this.#drop(path);
+      throw error;
+    }
+    return file.fd;
+  }
+
+  /** Closes the file `top` and all files below it. */
+  release(top: string): void {
+    for (const path of [...this.#files.keys()]) {
+      if (path === top || path.startsWith(top + sep)) this.#drop(path);
+    }
+  }
+
+  closeAll(): void {
+    for (const path of [...this.#files.keys()]) this.#drop(path);
+  }
+
+  #cached(path: string): OpenFile | null {
+    const file = this.#files.get(path);
+    if (!file) return null;
+    const now = lstatSync(path, { throwIfNoEntry: false });
+    if (now?.ino !== file.ino || now.dev !== file.dev) {
+      this.#drop(path);
+      return null;
+    }
+    this.#files.delete(path);
+    this.#files.set(path, file);
+    return file;
+  }
+
+  #openExisting(path: string, root: DiskRoot): number {
+    checkContained(root.path, path);
+    return this.#open(path, constants.O_RDWR | NOFOLLOW | NONBLOCK, 'write to');
+  }
+
+  #openOrCreate(path: string, root: DiskRoot): number {
+    ensureParent(root.path, root.known, path, this.#faults);
+    for (;;) {
+      try {
+        return this.#openExisting(path, root);
+      } catch (error) {
+        if (errnoOf(causeOf(error)) !== 'ENOENT') throw error;
+      }
+      try {
+        const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | NOFOLLOW | NONBLOCK;
+        return this.#open(path, flags, 'create');
+      } catch (error) {
+        // Another worker was quicker: open its file. A dangling link ends in ELOOP on the next turn.
+        if (errnoOf(causeOf(error)) !== 'EEXIST') throw error;
+      }
+    }
+  }
+
+  /** Opens; at the limit of descriptors it first closes files of our own. */
+  #open(path: string, flags: number, action: string): number {
+    if (this.#files.size >= this.#capacity) this.#shrinkTo(this.#capacity - 1);
+    for (;;) {
+      try {
+        this.#faults?.check('open', path);
+        return openSync(path, flags, 0o666);
+      } catch (error) {
+        const errno = errnoOf(error);
+        const isFull = errno === 'EMFILE' || errno === 'ENFILE';
+        if (!isFull || this.#files.size === 0) throw toStorageError(error, action, path);
+        this.#capacity = Math.max(1, this.#files.size >> 1);
+        this.#shrinkTo(this.#files.size >> 1);
+      }
+    }
+  }
+
+  #shrinkTo(count: number): void {
+    for (const path of this.#files.keys()) {
+      if (this.#files.size <= count) return;
+      this.#drop(path);
+    }
+  }
+
+  #keep(path: string, fd: number, writable: boolean, strict: boolean): OpenFile {
+    try {
+      const stat = fstatSync(fd);
+      verifyRegular(path, stat, strict);
+      const file = { fd, dev: stat.dev, ino: stat.ino, writable };
+      this.#files.set(path, file);
+      return file;
+    } catch (error) {
+      closeSync(fd);
+      throw toStorageError(error, 'open', path);
+    }
+  }
+
+  #setLength(path: string, fd: number, length: number): void {
+    const { size } = fstatSync(fd);
+    if (size > length) {
+      throw unsafePath(path, `it has ${size} bytes, more than the ${length} of the torrent, and is not cut`);
+    }
+    if (size === length) return;
+    try {
+      this.#faults?.check('truncate', path);
+      ftruncateSync(fd, length);
+    } catch (error) {
+      throw toStorageError(error, 'set the length of', path);
+    }
+  }
+
+  #drop(path: string): void {
+    const file = this.#files.get(path);
+    if (!file) return;
+    this.#files.delete(path);
+    closeSync(file.fd);
+  }
+}
+
+/** Refuses folders, FIFOs and devices; and links too, where the system has no O_NOFOLLOW. */
+function verifyRegular(path: string, stat: Stats, strict: boolean): void {
+  if (!stat.isFile()) throw unsafePath(path, 'it is not a regular file');
+  if (strict && NOFOLLOW === 0 && lstatSync(path).isSymbolicLink()) {
+    throw unsafePath(path, 'it is a symbolic link');
+  }
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined;
+}
