@@ -1,0 +1,69 @@
+"""libtorrent as one plain process: libtorrent_peer.py seed|download TORRENT DIR HOST:PORT [--peer HOST:PORT] [--up-limit B/s]
+
+Prints `first MS` with the first payload received, `uploaded BYTES` while it sends, and `complete` once it has everything.
+"""
+import argparse
+import signal
+import sys
+import time
+
+import libtorrent as lt
+
+parser = argparse.ArgumentParser()
+parser.add_argument("role", choices=["seed", "download"])
+parser.add_argument("torrent")
+parser.add_argument("dir")
+parser.add_argument("listen")
+parser.add_argument("--peer", default=None)
+parser.add_argument("--up-limit", type=int, default=0)
+parser.add_argument("--plain", action="store_true", help="no encrypted attempt")
+options = parser.parse_args()
+
+settings = {
+    "listen_interfaces": options.listen,
+    "enable_dht": False,
+    "enable_lsd": False,
+    "enable_upnp": False,
+    "enable_natpmp": False,
+    "enable_outgoing_utp": False,
+    "enable_incoming_utp": False,
+    "upload_rate_limit": options.up_limit,
+    "stop_tracker_timeout": 1,
+    "alert_mask": 0,
+}
+if options.plain:
+    settings["out_enc_policy"] = int(lt.enc_policy.pe_disabled)
+session = lt.session(settings)
+params = lt.add_torrent_params()
+params.ti = lt.torrent_info(options.torrent)
+params.save_path = options.dir
+params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+if options.role == "seed":
+    params.flags |= lt.torrent_flags.seed_mode
+
+leaving = []
+for name in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(name, lambda *_: leaving.append(True))
+
+started = time.monotonic()
+handle = session.add_torrent(params)
+if options.peer:
+    host, port = options.peer.rsplit(":", 1)
+    handle.connect_peer((host, int(port)))
+
+first = complete = False
+uploaded = 0
+while not leaving:
+    status = handle.status()
+    if not first and status.total_payload_download > 0:
+        first = True
+        print("first %d" % ((time.monotonic() - started) * 1000), flush=True)
+    if status.total_payload_upload != uploaded:
+        uploaded = status.total_payload_upload
+        print("uploaded %d" % uploaded, flush=True)
+    if not complete and status.is_seeding:
+        complete = True
+        print("complete", flush=True)
+    if status.errc.value() != 0:
+        sys.exit("error: " + status.errc.message())
+    time.sleep(0.02)

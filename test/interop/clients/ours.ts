@@ -1,0 +1,43 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { PEER_PORT, needsFile, type Client, type Job, type Running } from './client.ts';
+
+export const BIN = fileURLToPath(new URL('../../../bin/torrent-ts.js', import.meta.url));
+const BUILT = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+
+/** torrent-ts, as its users start it. */
+export const ours: Client = {
+  name: 'torrent-ts',
+
+  check() {
+    needsFile(BUILT, 'npm run build');
+  },
+
+  seed: (job) => Promise.resolve(start('seed', job, [])),
+  download: (job) => Promise.resolve(start('download', job, ['--seed'])),
+};
+
+function start(command: 'seed' | 'download', job: Job, extra: readonly string[]): Running {
+  const child = job.host.start(
+    process.execPath,
+    [
+      BIN,
+      command,
+      job.torrentFile,
+      '--dir',
+      job.dir,
+      '--port',
+      String(PEER_PORT),
+      ...(job.upLimit === undefined ? [] : ['--up-limit', String(job.upLimit)]),
+      ...(job.peer === undefined ? [] : ['--peer', job.peer]),
+      ...extra,
+    ],
+    { env: { XDG_STATE_HOME: join(job.scratch, 'state') } },
+  );
+  return {
+    child,
+    async complete(timeoutMs) {
+      await child.line(/^complete\b/, timeoutMs);
+    },
+  };
+}

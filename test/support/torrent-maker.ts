@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Makes .torrent files without any code of the project, so that a mistake of ours cannot agree with itself. Content
+ * is read whole into memory: for tests only.
+ */
+export interface TorrentRecipe {
+  readonly name: string;
+  /** The folder that holds the torrent's top-level file or folder. */
+  readonly dir: string;
+  /** Paths below the torrent's folder in their order; null makes a single-file torrent. */
+  readonly files: readonly string[] | null;
+  readonly pieceLength: number;
+  /** Tiers of announce URLs. */
+  readonly trackers: readonly (readonly string[])[];
+  readonly private?: boolean;
+}
+
+export interface MadeTorrent {
+  readonly bytes: Buffer;
+  /** 40 lower-case hexadecimal digits. */
+  readonly infoHash: string;
+  readonly length: number;
+}
+
+export function makeTorrent(recipe: TorrentRecipe): MadeTorrent {
+  const root = join(recipe.dir, recipe.name);
+  const contents = recipe.files?.map((path) => readFileSync(join(root, path))) ?? [readFileSync(root)];
+  const content = Buffer.concat(contents);
+  const hashes: Buffer[] = [];
+  for (let at = 0; at < content.length; at += recipe.pieceLength) {
+    hashes.push(
+      createHash('sha1')
+        .update(content.subarray(at, at + recipe.pieceLength))
+        .digest(),
+    );
+  }
+  const info: BencodeValue = {
+    name: recipe.name,
+    'piece length': recipe.pieceLength,
+    pieces: Buffer.concat(hashes),
+    ...(recipe.private ? { private: 1 } : {}),
+    ...(recipe.files
+      ? { files: recipe.files.map((path, i) => ({ length: contents[i]!.length, path: path.split('/') })) }
+      : { length: content.length }),
+  };
+  const first = recipe.trackers[0]?.[0];
+  return {
+    bytes: bencode({
+      ...(first === undefined ? {} : { announce: first, 'announce-list': recipe.trackers }),
+      info,
+    }),
+    infoHash: createHash('sha1').update(bencode(info)).digest('hex'),
+    length: content.length,
+  };
+}
+
+export type BencodeValue =
+  string | number | Uint8Array | readonly BencodeValue[] | { readonly [key: string]: BencodeValue };
+
+/** BEP 3 bencoding, keys in the order of their raw bytes. */
+export function bencode(value: BencodeValue): Buffer {
+  if (typeof value === 'number') return Buffer.from(`i${value}e`);
+  if (typeof value === 'string') return bencode(Buffer.from(value));
+  if (value instanceof Uint8Array) return Buffer.concat([Buffer.from(`${value.length}:`), value]);
+  if (isList(value)) return Buffer.concat([Buffer.from('l'), ...value.map(bencode), Buffer.from('e')]);
+  const entries = Object.entries(value).sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return Buffer.concat([
+    Buffer.from('d'),
+    ...entries.flatMap(([k, v]) => [bencode(k), bencode(v)]),
+    Buffer.from('e'),
+  ]);
+}
+
+function isList(value: BencodeValue): value is readonly BencodeValue[] {
+  return Array.isArray(value);
+}
