@@ -1,0 +1,97 @@
+import type { Cancel, Clock } from '../ports.ts';
+import { TokenBucket } from '../util/token-bucket.ts';
+
+/** How often waiting peers get new tokens. Short enough for even flow, long enough to cost nothing. */
+const REFILL_INTERVAL_MS = 50;
+/** Bytes a limit may let through at once, as time. Two refills, so that a late timer loses nothing. */
+const BURST_MS = 2 * REFILL_INTERVAL_MS;
+
+/** Somebody who stopped for lack of tokens. */
+export interface TokenWaiter {
+  /** Tokens are there again; may take some and may wait again. */
+  onTokens(now: number): void;
+}
+
+/**
+ * One direction of traffic under a limit for the client and one for each torrent. Without a limit nothing is counted
+ * and no timer runs.
+ */
+export class Bandwidth {
+  readonly #clock: Clock;
+  readonly #global: TokenBucket;
+  #waiting: { waiter: TokenWaiter; share: BandwidthShare }[] = [];
+  #timer: Cancel | null = null;
+
+  constructor(clock: Clock, bytesPerSec: number) {
+    this.#clock = clock;
+    this.#global = new TokenBucket(bytesPerSec, BURST_MS, clock.now());
+  }
+
+  setLimit(bytesPerSec: number): void {
+    this.#global.bytesPerSec = bytesPerSec;
+  }
+
+  /** The share of one torrent, with a limit of its own. */
+  share(bytesPerSec: number): BandwidthShare {
+    return new BandwidthShare(this, this.#global, new TokenBucket(bytesPerSec, BURST_MS, this.#clock.now()));
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#waiting = [];
+  }
+
+  /** @internal for BandwidthShare */
+  wait(waiter: TokenWaiter, share: BandwidthShare): void {
+    this.#waiting.push({ waiter, share });
+    this.#timer ??= this.#clock.at(this.#clock.now() + REFILL_INTERVAL_MS, () => this.#refill());
+  }
+
+  /** Wakes waiters in order of waiting; one that cannot go on yet keeps its place in the line. */
+  #refill(): void {
+    this.#timer = null;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const now = this.#clock.now();
+    for (const entry of waiting) {
+      if (entry.share.available(now) > 0) entry.waiter.onTokens(now);
+      else this.wait(entry.waiter, entry.share);
+    }
+  }
+}
+
+/** What one torrent may use of one direction. */
+export class BandwidthShare {
+  readonly #bandwidth: Bandwidth;
+  readonly #global: TokenBucket;
+  readonly #own: TokenBucket;
+
+  constructor(bandwidth: Bandwidth, global: TokenBucket, own: TokenBucket) {
+    this.#bandwidth = bandwidth;
+    this.#global = global;
+    this.#own = own;
+  }
+
+  get isUnlimited(): boolean {
+    return this.#global.isUnlimited && this.#own.isUnlimited;
+  }
+
+  setLimit(bytesPerSec: number): void {
+    this.#own.bytesPerSec = bytesPerSec;
+  }
+
+  /** Bytes that may pass at `now`; zero or less: wait. */
+  available(now: number): number {
+    return Math.min(this.#global.available(now), this.#own.available(now));
+  }
+
+  take(bytes: number): void {
+    this.#global.take(bytes);
+    this.#own.take(bytes);
+  }
+
+  wait(waiter: TokenWaiter): void {
+    this.#bandwidth.wait(waiter, this);
+  }
+}

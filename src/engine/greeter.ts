@@ -1,0 +1,143 @@
+import type { Clock } from '../ports.ts';
+import type { KnownPeer } from './torrent/peer-roster.ts';
+import { PeerError, type DisconnectReason, type Handshake, type LinkSink, type PeerLink } from '../wire/link.ts';
+import { HANDSHAKE_TIMEOUT_MS, PENDING_INBOUND_MAX } from './limits.ts';
+
+/** Who takes over a link once its handshake is here. */
+export interface GreetedTorrent {
+  /** Sends our handshake. */
+  greet(link: PeerLink): void;
+  /** Takes the link over, attaching a sink of its own, or refuses it by throwing a PeerError. */
+  admit(link: PeerLink, handshake: Handshake, known: KnownPeer | null): void;
+  /** The link ended before its handshake was complete. */
+  onGreetingFailed(known: KnownPeer | null, reason: DisconnectReason): void;
+}
+
+/** Finds the torrent of an inbound handshake. */
+export type TorrentLookup = (infoHash: Uint8Array) => GreetedTorrent | null;
+
+/** Links whose handshake is not complete yet. */
+export class Greeter {
+  readonly #clock: Clock;
+  readonly #lookup: TorrentLookup;
+  readonly #greetings = new Set<Greeting>();
+  #inbound = 0;
+
+  constructor(clock: Clock, lookup: TorrentLookup) {
+    this.#clock = clock;
+    this.#lookup = lookup;
+  }
+
+  get pending(): number {
+    return this.#greetings.size;
+  }
+
+  /** A link that we dialled for a torrent: we speak first. */
+  greetOutbound(link: PeerLink, torrent: GreetedTorrent, known: KnownPeer): void {
+    this.#add(new Greeting(this, link, torrent, known));
+    torrent.greet(link);
+  }
+
+  /** A link that somebody opened to us: the other side speaks first and names the torrent. */
+  greetInbound(link: PeerLink): void {
+    this.#add(new Greeting(this, link, null, null));
+    if (++this.#inbound > PENDING_INBOUND_MAX) link.close('too-many-connections');
+  }
+
+  /** Once a second: the deadline is absolute, so a byte now and then does not extend it. */
+  onBeat(now: number): void {
+    for (const greeting of this.#greetings) {
+      if (now >= greeting.deadline) greeting.link.close('handshake-timeout');
+    }
+  }
+
+  closeAll(): void {
+    for (const greeting of this.#greetings) greeting.link.close('shutdown');
+  }
+
+  /** Drops the links of a torrent that stops. */
+  closeFor(torrent: GreetedTorrent): void {
+    for (const greeting of this.#greetings) {
+      if (greeting.torrent === torrent) greeting.link.close('torrent-stopped');
+    }
+  }
+
+  /** @internal */
+  remove(greeting: Greeting): void {
+    if (!this.#greetings.delete(greeting)) return;
+    if (greeting.known === null) this.#inbound--;
+  }
+
+  /** @internal */
+  find(infoHash: Uint8Array): GreetedTorrent | null {
+    return this.#lookup(infoHash);
+  }
+
+  #add(greeting: Greeting): void {
+    greeting.deadline = this.#clock.now() + HANDSHAKE_TIMEOUT_MS;
+    this.#greetings.add(greeting);
+    greeting.link.attach(greeting);
+  }
+}
+
+/** One link in its handshake. Every message but the handshake is out of order. */
+class Greeting implements LinkSink {
+  deadline = Infinity;
+  readonly link: PeerLink;
+  readonly torrent: GreetedTorrent | null;
+  readonly known: KnownPeer | null;
+  readonly #greeter: Greeter;
+
+  constructor(greeter: Greeter, link: PeerLink, torrent: GreetedTorrent | null, known: KnownPeer | null) {
+    this.#greeter = greeter;
+    this.link = link;
+    this.torrent = torrent;
+    this.known = known;
+  }
+
+  onHandshake(handshake: Handshake): void {
+    const found = this.#greeter.find(handshake.infoHash);
+    // Nothing is said to a peer that asks for a torrent we do not have: we do not even confirm what we are.
+    if (!found) throw new PeerError('unknown-torrent', 'a torrent that we do not have');
+    if (this.torrent && found !== this.torrent) throw new PeerError('bad-handshake', 'not the torrent we asked for');
+    if (!this.torrent) found.greet(this.link);
+    this.#greeter.remove(this);
+    found.admit(this.link, handshake, this.known);
+  }
+
+  onClosed(reason: DisconnectReason): void {
+    this.#greeter.remove(this);
+    this.torrent?.onGreetingFailed(this.known, reason);
+  }
+
+  onBatchEnd(): void {
+    // Nothing to do between the bytes of a handshake.
+  }
+
+  onWritable(): void {
+    // Nothing waits to be sent.
+  }
+
+  onChoke = outOfOrder;
+  onUnchoke = outOfOrder;
+  onInterested = outOfOrder;
+  onNotInterested = outOfOrder;
+  onHave = outOfOrder;
+  onBitfield = outOfOrder;
+  onHaveAll = outOfOrder;
+  onHaveNone = outOfOrder;
+  onRequest = outOfOrder;
+  onCancel = outOfOrder;
+  onReject = outOfOrder;
+  onSuggest = outOfOrder;
+  onAllowedFast = outOfOrder;
+  onPort = outOfOrder;
+  onExtended = outOfOrder;
+  onKeepAlive = outOfOrder;
+  blockTarget = outOfOrder;
+  onBlock = outOfOrder;
+}
+
+function outOfOrder(): never {
+  throw new PeerError('bad-handshake', 'a message before the handshake');
+}

@@ -1,0 +1,73 @@
+/** Every bound of the engine that a peer, a tracker or time can push against. Bounds of the wire are in `wire/message.ts`. */
+
+const second = 1000;
+const minute = 60 * second;
+
+/** How long a connection may take to be made. libtorrent 15 s, rqbit 10 s. */
+export const CONNECT_TIMEOUT_MS = 10 * second;
+/** From connection to complete handshake, absolute: a byte now and then does not extend it. libtorrent 10 s. */
+export const HANDSHAKE_TIMEOUT_MS = 10 * second;
+/** Connections accepted that have not told us their torrent yet. rqbit 256. */
+export const PENDING_INBOUND_MAX = 256;
+/** Connections being made at one time, over all torrents: what home routers bear. */
+export const HALF_OPEN_MAX = 100;
+/** New dials in a second, over all torrents. libtorrent 30. */
+export const DIALS_PER_SECOND = 30;
+
+/** A peer that sent nothing for this long is gone (BEP 3: two minutes). */
+export const INACTIVITY_TIMEOUT_MS = 2 * minute;
+/** We say something at least this often. BEP 3: keep-alives every two minutes; others use 55 to 100 s. */
+export const KEEP_ALIVE_INTERVAL_MS = 60 * second;
+/** A connection without interest on either side is given up after this when connections run short. libtorrent 600 s. */
+export const USELESS_TIMEOUT_MS = 10 * minute;
+
+/** Known peers of one torrent. libtorrent 3000. */
+export const ROSTER_MAX = 3000;
+/** Failures in a row after which a peer is forgotten until somebody names it again. libtorrent 3. */
+export const DIAL_FAILURES_MAX = 4;
+/** Wait before the n-th new try to reach a peer. */
+export const RECONNECT_DELAYS_MS = [5 * second, 15 * second, minute, 5 * minute] as const;
+/** Wait before dialling a peer again that closed in good order; it may be full. */
+export const REDIAL_AFTER_CLOSE_MS = 10 * second;
+
+/** Requests that a peer may have waiting here; told to it as `reqq` (BEP 10). libtorrent 2000. */
+export const UPLOAD_QUEUE_MAX = 2000;
+/** The longest block we serve. BEP 3 practice: 16 KiB; no client asks for more. */
+export const REQUEST_LENGTH_MAX = 16_384;
+/** Requests while choked or for pieces we lack, after which a peer is not listening. libtorrent 300. */
+export const BAD_REQUESTS_MAX = 300;
+/** Blocks nobody asked for, after which a peer is wasting our bandwidth on purpose. */
+export const UNWANTED_BLOCKS_MAX = 64;
+/** Allowed-fast pieces that a peer may name. Others keep 100; BEP 6 sends about 10. */
+export const ALLOWED_FAST_MAX = 100;
+/** Allowed-fast pieces that we name to a peer (BEP 6: k). */
+export const ALLOWED_FAST_COUNT = 10;
+/** Suggestions kept of a peer. libtorrent 16. */
+export const SUGGESTED_MAX = 16;
+
+/** Requests in flight to one peer, whatever it says it takes. libtorrent 500 (default), anacrolix 963. */
+export const REQUEST_WINDOW_MAX = 2000;
+/** `reqq` of peers that do not say. libtorrent's default is 250. */
+export const REQQ_DEFAULT = 250;
+/** Requests at the start, before anything is known of the peer. */
+export const REQUEST_WINDOW_START = 8;
+/** A peer that gives nothing for this long although asked is snubbed. BEP 3's textbook says a minute; libtorrent 20 s. */
+export const SNUB_TIMEOUT_MAX_MS = 20 * second;
+/** Never call a peer slow before this. */
+export const SNUB_TIMEOUT_MIN_MS = 4 * second;
+
+/** Choke rounds come every 10 s (BEP 3). */
+export const CHOKE_ROUND_BEATS = 10;
+
+/** A failed write is tried again after this, then twice as long, up to the maximum. */
+export const DISK_RETRY_MIN_MS = second;
+export const DISK_RETRY_MAX_MS = minute;
+/** A changed resume record is saved this often. Transmission 360 s, ours 60 s because a check after a crash costs more. */
+export const RESUME_SAVE_INTERVAL_MS = minute;
+/** Pieces being read and hashed at one time while checking. */
+export const CHECKS_IN_FLIGHT = 16;
+
+/** Bytes read from disk at one time for uploads, at most; one read serves many requests. */
+export const READ_EXTENT_LENGTH = 1_048_576;
+/** Read-ahead per peer, in extents. */
+export const READ_AHEAD_EXTENTS = 3;

@@ -1,0 +1,229 @@
+import type { PieceGeometry } from '../../metainfo/geometry.ts';
+import { BLOCK_LENGTH } from '../../util/block-length.ts';
+import { PeerError, type PeerLink } from '../../wire/link.ts';
+import { ALLOWED_FAST_MAX, SUGGESTED_MAX, UNWANTED_BLOCKS_MAX } from '../limits.ts';
+import type { PickingPeer } from '../picker/picking-peer.ts';
+import type { PiecePicker } from '../picker/piece-picker.ts';
+import type { BlockWriter, Contributor, PieceAssembler } from '../torrent/piece-assembler.ts';
+import { RequestPipeline } from './request-pipeline.ts';
+
+/** What the requester needs of its torrent. */
+export interface RequesterHost {
+  readonly geometry: PieceGeometry;
+  readonly picker: PiecePicker;
+  readonly assembler: PieceAssembler;
+  /** False while checking, paused, complete, or while the disk refuses writes. */
+  readonly mayRequest: boolean;
+  /** How many requests this peer may hold, so that the last blocks are shared by rate. */
+  windowCap(rate: number): number;
+  /** The first copy of a block is in its slab. */
+  onBlockReceived(from: BlockRequester, piece: number, block: number): void;
+  onWaste(bytes: number): void;
+}
+
+/** The peer as seen from here. */
+export interface RequesterPeer extends PickingPeer {
+  readonly link: PeerLink;
+  readonly contributor: Contributor;
+  readonly fast: boolean;
+  readonly theyChoke: boolean;
+  readonly requester: BlockRequester;
+}
+
+/** Scratch space for picks, shared by all peers: a pick is used up before the turn ends. */
+const picked: number[] = [];
+
+/**
+ * Our side of getting blocks from one peer: which to ask for, where their bytes go, and what to do with the ones that
+ * come late, twice or not at all.
+ */
+export class BlockRequester implements BlockWriter {
+  readonly pipeline = new RequestPipeline();
+  /** Nothing was left to pick: look again when blocks or buffers come free. */
+  starved = false;
+  readonly #host: RequesterHost;
+  readonly #peer: RequesterPeer;
+  /** The block whose bytes are arriving into a target of ours, -1 if none. */
+  #receiving = -1;
+  /** Requests of a snubbed peer that others may take over; welcome if they come after all. */
+  #late: Set<number> | null = null;
+  /** Pieces the peer lets us have while it chokes us (BEP 6). */
+  #allowed: Set<number> | null = null;
+  #suggested: number[] | null = null;
+  #unwanted = 0;
+  #refused = false;
+
+  constructor(host: RequesterHost, peer: RequesterPeer) {
+    this.#host = host;
+    this.#peer = peer;
+  }
+
+  get peer(): RequesterPeer {
+    return this.#peer;
+  }
+
+  /** Asks for more, as far as the window allows. */
+  fill(now: number): void {
+    const { picker, mayRequest } = this.#host;
+    const allowed = this.#peer.theyChoke ? this.#allowed : null;
+    if (!mayRequest || this.#refused || this.#peer.wantedCount === 0) return;
+    if (this.#peer.theyChoke && !allowed) return;
+    const cap = this.#host.windowCap(this.pipeline.rate) - this.pipeline.outstanding;
+    const room = Math.min(this.pipeline.room, cap);
+    if (room <= 0) return;
+    picked.length = 0;
+    const options = this.#suggested ? { now, allowed, suggested: this.#suggested } : { now, allowed };
+    const count = picker.pick(this.#peer, room, picked, options);
+    this.starved = count < room;
+    const { geometry } = this.#host;
+    for (let i = 0; i < count; i++) {
+      const blockIndex = picked[i]!;
+      const piece = Math.floor(blockIndex / geometry.blocksPerPiece);
+      const block = blockIndex - piece * geometry.blocksPerPiece;
+      this.pipeline.add(blockIndex, now);
+      this.#peer.link.request(piece, block * BLOCK_LENGTH, geometry.blockLength(piece, block));
+    }
+  }
+
+  /** Where the block that begins to arrive goes; null if it is of no use. */
+  target(piece: number, begin: number, length: number): Uint8Array | null {
+    const blockIndex = this.#blockIndex(piece, begin, length);
+    this.#receiving = -1;
+    if (!this.pipeline.has(blockIndex) && !this.#late?.has(blockIndex)) {
+      if (++this.#unwanted > UNWANTED_BLOCKS_MAX) {
+        throw new PeerError('unwanted-blocks', 'sends blocks that nobody asked for');
+      }
+      return null;
+    }
+    const target = this.#host.assembler.open(piece, begin, length, this);
+    if (target) this.#receiving = blockIndex;
+    return target;
+  }
+
+  /** The block is whole. True if it was asked for, whether or not its bytes were still of use. */
+  onBlock(piece: number, begin: number, length: number, now: number): boolean {
+    const blockIndex = this.#blockIndex(piece, begin, length);
+    const late = this.#late?.delete(blockIndex) ?? false;
+    const asked = this.pipeline.onBlock(blockIndex, length, now);
+    const written = this.#receiving === blockIndex;
+    this.#receiving = -1;
+    if (written && this.#host.assembler.finish(piece, begin, this, this.#peer.contributor)) {
+      this.#host.onBlockReceived(this, piece, begin / BLOCK_LENGTH);
+      if (this.#unwanted > 0) this.#unwanted--;
+    } else {
+      if (asked) this.#host.picker.onReceived(this.#peer, piece, begin / BLOCK_LENGTH);
+      this.#host.onWaste(length);
+    }
+    return asked || late;
+  }
+
+  /** BlockWriter: another peer finished the block that we are in the middle of. */
+  discardBlock(): void {
+    const blockIndex = this.#receiving;
+    if (blockIndex < 0) return;
+    this.#receiving = -1;
+    this.#peer.link.discardBlock();
+    if (this.pipeline.remove(blockIndex)) this.#release(blockIndex);
+    this.#late?.delete(blockIndex);
+  }
+
+  /** Another peer gave this block: take our request back. */
+  withdraw(piece: number, block: number): void {
+    const { geometry } = this.#host;
+    const blockIndex = piece * geometry.blocksPerPiece + block;
+    this.#late?.delete(blockIndex);
+    if (!this.pipeline.remove(blockIndex)) return;
+    this.#release(blockIndex);
+    this.#peer.link.cancel(piece, block * BLOCK_LENGTH, geometry.blockLength(piece, block));
+  }
+
+  /** BEP 6: the peer will not give this block. A length of 0 stands for the block's own: the refusal did not say. */
+  onReject(piece: number, begin: number, length: number): void {
+    const { geometry } = this.#host;
+    if (length === 0 && geometry.isPiece(piece)) length = geometry.blockLength(piece, begin / BLOCK_LENGTH);
+    const blockIndex = this.#blockIndex(piece, begin, length);
+    this.#late?.delete(blockIndex);
+    if (!this.pipeline.remove(blockIndex)) return;
+    this.#release(blockIndex);
+    // Asking for the same block again at once would go round in circles: wait for the next beat.
+    if (!this.#peer.theyChoke) this.#refused = true;
+    else this.#allowed?.delete(piece);
+  }
+
+  /** BEP 3: a choke drops all requests. With BEP 6 the peer refuses each one it drops. */
+  onChoke(): void {
+    if (!this.#peer.fast) this.releaseAll();
+  }
+
+  onAllowedFast(piece: number): void {
+    if (!this.#host.geometry.isPiece(piece)) return;
+    this.#allowed ??= new Set();
+    if (this.#allowed.size < ALLOWED_FAST_MAX) this.#allowed.add(piece);
+  }
+
+  onSuggest(piece: number): void {
+    if (!this.#host.geometry.isPiece(piece)) return;
+    this.#suggested ??= [];
+    this.#suggested.push(piece);
+    if (this.#suggested.length > SUGGESTED_MAX) this.#suggested.shift();
+  }
+
+  /** Once a second: finds out whether the peer has stopped giving. */
+  onBeat(now: number): void {
+    this.#refused = false;
+    const before = this.pipeline.snubbed;
+    this.pipeline.onBeat(now);
+    if (this.pipeline.snubbed && !before) this.#giveUpRequests();
+    if (this.pipeline.outstanding === 0) this.starved = true;
+  }
+
+  /** All our requests are off, without a word to the peer. */
+  releaseAll(): void {
+    this.pipeline.forEach((blockIndex) => this.#release(blockIndex));
+    this.pipeline.clear();
+  }
+
+  /** Takes all requests back, telling the peer. */
+  cancelAll(): void {
+    const { geometry } = this.#host;
+    this.pipeline.forEach((blockIndex) => {
+      const piece = Math.floor(blockIndex / geometry.blocksPerPiece);
+      const block = blockIndex - piece * geometry.blocksPerPiece;
+      this.#peer.link.cancel(piece, block * BLOCK_LENGTH, geometry.blockLength(piece, block));
+    });
+    this.releaseAll();
+  }
+
+  close(): void {
+    if (this.#receiving >= 0) {
+      const piece = Math.floor(this.#receiving / this.#host.geometry.blocksPerPiece);
+      const block = this.#receiving - piece * this.#host.geometry.blocksPerPiece;
+      this.#host.assembler.abandon(piece, block * BLOCK_LENGTH, this);
+      this.#receiving = -1;
+    }
+    this.releaseAll();
+    this.#late = null;
+  }
+
+  /** The peer is snubbed: others may have its blocks, but what is on the way is still welcome. */
+  #giveUpRequests(): void {
+    this.#late ??= new Set();
+    const late = this.#late;
+    this.pipeline.forEach((blockIndex) => late.add(blockIndex));
+    this.releaseAll();
+  }
+
+  #release(blockIndex: number): void {
+    const { geometry, picker } = this.#host;
+    const piece = Math.floor(blockIndex / geometry.blocksPerPiece);
+    picker.onReleased(this.#peer, piece, blockIndex - piece * geometry.blocksPerPiece);
+  }
+
+  #blockIndex(piece: number, begin: number, length: number): number {
+    const { geometry } = this.#host;
+    if (!geometry.isBlock(piece, begin, length)) {
+      throw new PeerError('bad-message', `no such block: piece ${piece}, begin ${begin}, length ${length}`);
+    }
+    return piece * geometry.blocksPerPiece + begin / BLOCK_LENGTH;
+  }
+}

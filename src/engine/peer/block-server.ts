@@ -1,0 +1,139 @@
+import type { PieceGeometry } from '../../metainfo/geometry.ts';
+import { PeerError, type PeerLink } from '../../wire/link.ts';
+import type { BandwidthShare } from '../bandwidth.ts';
+import { BAD_REQUESTS_MAX, REQUEST_LENGTH_MAX } from '../limits.ts';
+import type { ReadCache } from '../torrent/read-cache.ts';
+import { UploadQueue, type UploadHost } from './upload-queue.ts';
+
+/** An allowed-fast piece may be fetched this often while choked. libtorrent 3. */
+const ALLOWED_FAST_TIMES = 3;
+
+/** What the server needs of its torrent. */
+export interface ServerHost {
+  readonly geometry: PieceGeometry;
+  readonly cache: ReadCache;
+  readonly up: BandwidthShare;
+  /** Do we have it, verified and on disk? */
+  hasPiece(piece: number): boolean;
+  now(): number;
+}
+
+/** The peer as seen from here. */
+export interface ServerPeer {
+  readonly link: PeerLink;
+  readonly fast: boolean;
+  readonly weChoke: boolean;
+  onUploaded(bytes: number): void;
+}
+
+/** Our side of giving blocks to one peer: which requests to accept, and what to answer to the others. */
+export class BlockServer implements UploadHost {
+  readonly cache: ReadCache;
+  readonly bandwidth: BandwidthShare;
+  readonly link: PeerLink;
+  readonly #host: ServerHost;
+  readonly #peer: ServerPeer;
+  #queue: UploadQueue | null = null;
+  /** Blocks that may still be taken of each allowed-fast piece. */
+  #allowed: Map<number, number> | null = null;
+  #badRequests = 0;
+
+  constructor(host: ServerHost, peer: ServerPeer) {
+    this.#host = host;
+    this.#peer = peer;
+    this.link = peer.link;
+    this.cache = host.cache;
+    this.bandwidth = host.up;
+  }
+
+  /** Requests waiting here. */
+  get queued(): number {
+    return this.#queue?.count ?? 0;
+  }
+
+  now(): number {
+    return this.#host.now();
+  }
+
+  /** Lets the peer fetch these pieces while choked (BEP 6). */
+  allow(pieces: readonly number[]): void {
+    this.#allowed ??= new Map();
+    for (const piece of pieces) {
+      this.#allowed.set(piece, ALLOWED_FAST_TIMES * this.#host.geometry.blockCount(piece));
+      this.link.allowedFast(piece);
+    }
+  }
+
+  onRequest(piece: number, begin: number, length: number): void {
+    const { geometry } = this.#host;
+    if (!geometry.isRange(piece, begin, length, REQUEST_LENGTH_MAX) || !this.#host.hasPiece(piece)) {
+      this.#refuse(piece, begin, length);
+      return;
+    }
+    if (this.#peer.weChoke && !this.#takeAllowed(piece)) {
+      this.#refuse(piece, begin, length);
+      return;
+    }
+    this.#queue ??= new UploadQueue(this);
+    if (this.#queue.isFull) {
+      this.#reject(piece, begin, length);
+    } else if (!this.#queue.has(piece, begin, length)) {
+      this.#queue.add(piece, begin, length);
+    }
+  }
+
+  onCancel(piece: number, begin: number, length: number): void {
+    // BEP 6: a cancelled request is answered too, by a reject if not by the block.
+    if (this.#queue?.remove(piece, begin, length)) this.#reject(piece, begin, length);
+  }
+
+  /** We choke the peer: what it waits for is dropped, but for pieces that it may have while choked. */
+  onWeChoke(): void {
+    this.#queue?.drop(
+      (piece) => this.#allowed?.has(piece) ?? false,
+      (piece, begin, length) => this.#reject(piece, begin, length),
+    );
+  }
+
+  /** A piece is no longer ours to give. */
+  onPieceLost(lost: number): void {
+    this.#queue?.drop(
+      (piece) => piece !== lost,
+      (piece, begin, length) => this.#reject(piece, begin, length),
+    );
+  }
+
+  /** Sends what can be sent. */
+  pump(): void {
+    this.#queue?.pump();
+  }
+
+  close(): void {
+    this.#queue?.close();
+  }
+
+  onSent(bytes: number): void {
+    this.#peer.onUploaded(bytes);
+  }
+
+  onUnreadable(piece: number, begin: number, length: number): void {
+    this.#reject(piece, begin, length);
+  }
+
+  #takeAllowed(piece: number): boolean {
+    const left = this.#allowed?.get(piece) ?? 0;
+    if (left <= 0) return false;
+    this.#allowed!.set(piece, left - 1);
+    return true;
+  }
+
+  /** A request that should not have been made. A few cross with a choke on the way; hundreds do not. */
+  #refuse(piece: number, begin: number, length: number): void {
+    if (++this.#badRequests > BAD_REQUESTS_MAX) throw new PeerError('request-flood', 'asks for what it may not have');
+    this.#reject(piece, begin, length);
+  }
+
+  #reject(piece: number, begin: number, length: number): void {
+    if (this.#peer.fast) this.link.reject(piece, begin, length);
+  }
+}

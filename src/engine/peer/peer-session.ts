@@ -1,0 +1,366 @@
+import type { PeerInfo } from '../../events.ts';
+import { PieceSet } from '../../util/piece-set.ts';
+import { RateMeter } from '../../util/rate-meter.ts';
+import type { PeerAddress } from '../../util/ip.ts';
+import { PeerError, type DisconnectReason, type LinkSink, type PeerLink } from '../../wire/link.ts';
+import { clientOfPeerId } from '../../wire/peer-id.ts';
+import type { BandwidthShare, TokenWaiter } from '../bandwidth.ts';
+import type { ChokeCandidate } from '../choker/choker.ts';
+import { INACTIVITY_TIMEOUT_MS, KEEP_ALIVE_INTERVAL_MS } from '../limits.ts';
+import type { Contributor } from '../torrent/piece-assembler.ts';
+import type { KnownPeer } from '../torrent/peer-roster.ts';
+import { BlockRequester, type RequesterHost, type RequesterPeer } from './block-requester.ts';
+import { BlockServer, type ServerHost, type ServerPeer } from './block-server.ts';
+import type { Extensions } from './extensions.ts';
+
+/** What a session needs of its torrent. */
+export interface SessionHost extends RequesterHost, ServerHost {
+  readonly down: BandwidthShare;
+  /** Its interest in us changed, or we stopped choking it: a slot may be free or wanted. */
+  onInterestChanged(session: PeerSession): void;
+  /** It has everything. */
+  onPeerComplete(session: PeerSession): void;
+  onDownloaded(bytes: number): void;
+  onUploaded(bytes: number): void;
+  onClosed(session: PeerSession, reason: DisconnectReason): void;
+}
+
+/** What the handshake told. */
+export interface SessionFacts {
+  readonly peerId: Uint8Array;
+  /** Both sides speak BEP 6. */
+  readonly fast: boolean;
+  /** Where it listens, once known: the address we dialled, or its `p` (BEP 10). */
+  readonly known: KnownPeer | null;
+}
+
+/**
+ * One connection to a peer of a torrent, after the handshake: who chokes whom, who wants what, and the passing on of
+ * each message to the part that it concerns.
+ */
+export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCandidate, TokenWaiter {
+  readonly link: PeerLink;
+  readonly peerId: Uint8Array;
+  readonly fast: boolean;
+  known: KnownPeer | null;
+  readonly requester: BlockRequester;
+  readonly server: BlockServer;
+  readonly contributor: Contributor = this;
+  /** Set when both sides speak BEP 10. */
+  extensions: Extensions | null = null;
+
+  have: PieceSet;
+  wantedCount = 0;
+  pickerSlot = -1;
+
+  weChoke = true;
+  weAreInterested = false;
+  theyChoke = true;
+  theyAreInterested = false;
+
+  readonly connectedAt: number;
+  unchokedAt = -Infinity;
+  sentSinceUnchoke = 0;
+  downloaded = 0;
+  uploaded = 0;
+  closed = false;
+
+  readonly #host: SessionHost;
+  #downMeter: RateMeter | null = null;
+  #upMeter: RateMeter | null = null;
+  #batchBytes = 0;
+  #countedBytes = 0;
+  #receivedBytes = -1;
+  #receivedAt: number;
+  #sentBytes = -1;
+  #sentAt: number;
+
+  constructor(host: SessionHost, link: PeerLink, facts: SessionFacts) {
+    this.#host = host;
+    this.link = link;
+    this.peerId = facts.peerId;
+    this.fast = facts.fast;
+    this.known = facts.known;
+    this.have = new PieceSet(host.geometry.pieceCount);
+    this.connectedAt = host.now();
+    this.#receivedAt = this.connectedAt;
+    this.#sentAt = this.connectedAt;
+    this.requester = new BlockRequester(host, this);
+    this.server = new BlockServer(host, this);
+  }
+
+  // — what others ask of it
+
+  /** Where it can be dialled, if known. */
+  get listenAddress(): PeerAddress | null {
+    return this.known?.address ?? null;
+  }
+
+  get isSeed(): boolean {
+    return this.have.isFull;
+  }
+
+  get interested(): boolean {
+    return this.theyAreInterested;
+  }
+
+  get choked(): boolean {
+    return this.weChoke;
+  }
+
+  get snubbed(): boolean {
+    return this.requester.pipeline.snubbed;
+  }
+
+  /** Payload from it over the last seconds, for picking; the choker ranks by the longer average. */
+  get pickRate(): number {
+    return this.requester.pipeline.rate;
+  }
+
+  get downRate(): number {
+    return this.#downMeter?.rate(this.#host.now()) ?? 0;
+  }
+
+  get upRate(): number {
+    return this.#upMeter?.rate(this.#host.now()) ?? 0;
+  }
+
+  info(): PeerInfo {
+    return {
+      address: this.listenAddress ?? this.link.remote,
+      kind: this.link.kind,
+      inbound: this.link.inbound,
+      client: this.extensions?.client ?? clientOfPeerId(this.peerId),
+      progress: this.have.count / this.have.size,
+      downRate: this.downRate,
+      upRate: this.upRate,
+      downloaded: this.downloaded,
+      uploaded: this.uploaded,
+      weChoke: this.weChoke,
+      weAreInterested: this.weAreInterested,
+      theyChoke: this.theyChoke,
+      theyAreInterested: this.theyAreInterested,
+      snubbed: this.snubbed,
+    };
+  }
+
+  // — commands
+
+  choke(): void {
+    if (this.weChoke) return;
+    this.weChoke = true;
+    this.link.choke();
+    this.server.onWeChoke();
+  }
+
+  unchoke(): void {
+    if (!this.weChoke) return;
+    this.weChoke = false;
+    this.unchokedAt = this.#host.now();
+    this.sentSinceUnchoke = 0;
+    this.link.unchoke();
+  }
+
+  /** Tells the peer whether it has something for us, if that changed. */
+  updateInterest(): void {
+    const interested = this.wantedCount > 0;
+    if (interested === this.weAreInterested) return;
+    this.weAreInterested = interested;
+    if (interested) this.link.interested();
+    else this.link.notInterested();
+  }
+
+  /** We have a piece more. Peers that have it too are not told: they would only count it. */
+  announceHave(piece: number): void {
+    if (!this.have.has(piece)) this.link.have(piece);
+  }
+
+  close(reason: DisconnectReason): void {
+    this.link.close(reason);
+  }
+
+  /** Once a second. */
+  onBeat(now: number): void {
+    if (this.link.receivedBytes !== this.#receivedBytes) {
+      this.#receivedBytes = this.link.receivedBytes;
+      this.#receivedAt = now;
+    } else if (now - this.#receivedAt >= INACTIVITY_TIMEOUT_MS) {
+      this.close('inactive');
+      return;
+    }
+    if (this.link.sentBytes !== this.#sentBytes) {
+      this.#sentBytes = this.link.sentBytes;
+      this.#sentAt = now;
+    } else if (now - this.#sentAt >= KEEP_ALIVE_INTERVAL_MS) {
+      this.link.keepAlive();
+    }
+    this.requester.onBeat(now);
+    this.requester.fill(now);
+  }
+
+  // — LinkSink: what the peer says
+
+  onHandshake(): void {
+    throw new PeerError('bad-handshake', 'a second handshake');
+  }
+
+  onChoke(): void {
+    if (this.theyChoke) return;
+    this.theyChoke = true;
+    this.requester.onChoke();
+  }
+
+  onUnchoke(): void {
+    this.theyChoke = false;
+  }
+
+  onInterested(): void {
+    if (this.theyAreInterested) return;
+    this.theyAreInterested = true;
+    this.#host.onInterestChanged(this);
+  }
+
+  onNotInterested(): void {
+    if (!this.theyAreInterested) return;
+    this.theyAreInterested = false;
+    this.#host.onInterestChanged(this);
+  }
+
+  onHave(piece: number): void {
+    if (!this.#host.geometry.isPiece(piece)) throw new PeerError('bad-have', `no such piece: ${piece}`);
+    if (!this.have.add(piece)) return;
+    this.#host.picker.onPeerHave(this, piece);
+    this.updateInterest();
+    if (this.isSeed) this.#host.onPeerComplete(this);
+  }
+
+  onBitfield(bytes: Uint8Array): void {
+    const have = PieceSet.fromBitfield(bytes, this.#host.geometry.pieceCount);
+    if (!have) throw new PeerError('bad-bitfield', `a bitfield of ${bytes.length} bytes or with spare bits set`);
+    this.#replaceHave(have);
+  }
+
+  onHaveAll(): void {
+    this.#requireFast();
+    this.#replaceHave(PieceSet.full(this.#host.geometry.pieceCount));
+  }
+
+  onHaveNone(): void {
+    this.#requireFast();
+    this.#replaceHave(new PieceSet(this.#host.geometry.pieceCount));
+  }
+
+  onRequest(piece: number, begin: number, length: number): void {
+    this.server.onRequest(piece, begin, length);
+  }
+
+  onCancel(piece: number, begin: number, length: number): void {
+    this.server.onCancel(piece, begin, length);
+  }
+
+  onReject(piece: number, begin: number, length: number): void {
+    this.#requireFast();
+    this.requester.onReject(piece, begin, length);
+  }
+
+  onSuggest(piece: number): void {
+    this.#requireFast();
+    this.requester.onSuggest(piece);
+  }
+
+  onAllowedFast(piece: number): void {
+    this.#requireFast();
+    this.requester.onAllowedFast(piece);
+  }
+
+  onPort(): void {
+    // The DHT's business (BEP 5).
+  }
+
+  onKeepAlive(): void {
+    // Its bytes were counted by the link; that is all it is for.
+  }
+
+  onExtended(id: number, payload: Uint8Array): void {
+    this.extensions?.onMessage(id, payload);
+  }
+
+  blockTarget(piece: number, begin: number, length: number): Uint8Array | null {
+    return this.requester.target(piece, begin, length);
+  }
+
+  onBlock(piece: number, begin: number, length: number): void {
+    if (!this.requester.onBlock(piece, begin, length, this.#host.now())) return;
+    this.downloaded += length;
+    this.#batchBytes += length;
+    this.#host.onDownloaded(length);
+  }
+
+  /** A chunk has been worked off: count it, ask for more, send what was asked for. */
+  onBatchEnd(): void {
+    if (this.closed) return;
+    const now = this.#host.now();
+    if (this.#batchBytes > 0) {
+      this.#downMeter ??= new RateMeter();
+      this.#downMeter.add(this.#batchBytes, now);
+      this.#batchBytes = 0;
+    }
+    this.#limitReading(now);
+    this.requester.fill(now);
+    this.server.pump();
+  }
+
+  onWritable(): void {
+    if (!this.closed) this.server.pump();
+  }
+
+  onClosed(reason: DisconnectReason): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.requester.close();
+    this.server.close();
+    this.#host.onClosed(this, reason);
+  }
+
+  // — ServerPeer, TokenWaiter
+
+  onUploaded(bytes: number): void {
+    this.uploaded += bytes;
+    this.sentSinceUnchoke += bytes;
+    this.#upMeter ??= new RateMeter();
+    this.#upMeter.add(bytes, this.#host.now());
+    this.#host.onUploaded(bytes);
+  }
+
+  onTokens(now: number): void {
+    if (this.closed) return;
+    this.link.resumeReading();
+    this.requester.fill(now);
+  }
+
+  /** Under a limit: pays for what was received, and stops reading while in debt. */
+  #limitReading(now: number): void {
+    const { down } = this.#host;
+    const received = this.link.receivedBytes;
+    const bytes = received - this.#countedBytes;
+    this.#countedBytes = received;
+    if (down.isUnlimited) return;
+    down.take(bytes);
+    if (down.available(now) > 0) return;
+    this.link.pauseReading();
+    down.wait(this);
+  }
+
+  #replaceHave(have: PieceSet): void {
+    // Only as the first message (BEP 3), but nobody is hurt by a late one.
+    const previous = this.have;
+    this.have = have;
+    this.#host.picker.onPeerBitfield(this, previous);
+    this.updateInterest();
+    if (this.isSeed) this.#host.onPeerComplete(this);
+  }
+
+  #requireFast(): void {
+    if (!this.fast) throw new PeerError('fast-not-negotiated', 'a message of BEP 6 that was not agreed on');
+  }
+}

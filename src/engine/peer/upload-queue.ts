@@ -1,0 +1,188 @@
+import type { BandwidthShare, TokenWaiter } from '../bandwidth.ts';
+import { READ_AHEAD_EXTENTS, UPLOAD_QUEUE_MAX } from '../limits.ts';
+import type { ExtentWaiter, ReadCache } from '../torrent/read-cache.ts';
+import { SEND_HIGH_WATER, type PeerLink } from '../../wire/link.ts';
+
+/**
+ * A peer's requests that we have accepted, and the blocks on their way to it.
+ *
+ * Blocks are handed to the link only while it holds little, so a cancel or a choke still finds most of the queue here,
+ * and small messages do not wait behind megabytes.
+ */
+
+/** What the queue needs to know of its session. */
+export interface UploadHost {
+  readonly link: PeerLink;
+  readonly cache: ReadCache;
+  readonly bandwidth: BandwidthShare;
+  now(): number;
+  /** A block was handed to the link. */
+  onSent(bytes: number): void;
+  /** The bytes could not be read: refuse the request. */
+  onUnreadable(piece: number, begin: number, length: number): void;
+}
+
+export class UploadQueue implements ExtentWaiter, TokenWaiter {
+  readonly #host: UploadHost;
+  /** Ring of piece, begin, length. */
+  #ring: Int32Array = new Int32Array(3 * 32);
+  #head = 0;
+  #count = 0;
+  #waitingForTokens = false;
+  #closed = false;
+
+  constructor(host: UploadHost) {
+    this.#host = host;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get isFull(): boolean {
+    return this.#count >= UPLOAD_QUEUE_MAX;
+  }
+
+  has(piece: number, begin: number, length: number): boolean {
+    return this.#find(piece, begin, length) >= 0;
+  }
+
+  /** The caller has checked the request and that there is room. Sending begins with `pump`. */
+  add(piece: number, begin: number, length: number): void {
+    if (3 * this.#count === this.#ring.length) this.#grow();
+    const at = this.#slot(this.#count);
+    this.#ring[at] = piece;
+    this.#ring[at + 1] = begin;
+    this.#ring[at + 2] = length;
+    this.#count++;
+  }
+
+  /** Withdraws a request; false if it is not here (any more). */
+  remove(piece: number, begin: number, length: number): boolean {
+    const index = this.#find(piece, begin, length);
+    if (index < 0) return false;
+    // Closing the gap keeps the order; cancels are rare and queues short.
+    for (let i = index; i < this.#count - 1; i++) this.#copy(i + 1, i);
+    this.#count--;
+    return true;
+  }
+
+  /** Empties the queue but for the requests that `keep` names, and shows each request that was dropped. */
+  drop(
+    keep: (piece: number, begin: number) => boolean,
+    dropped: (piece: number, begin: number, length: number) => void,
+  ): void {
+    const count = this.#count;
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      const at = this.#slot(i);
+      const piece = this.#ring[at]!;
+      const begin = this.#ring[at + 1]!;
+      if (keep(piece, begin)) this.#copy(i, kept++);
+      else dropped(piece, begin, this.#ring[at + 2]!);
+    }
+    this.#count = kept;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#count = 0;
+  }
+
+  onExtent(failedKey: number | null): void {
+    if (failedKey !== null) {
+      const { cache } = this.#host;
+      this.drop(
+        (piece, begin) => cache.keyOf(piece, begin) !== failedKey,
+        (piece, begin, length) => this.#host.onUnreadable(piece, begin, length),
+      );
+    }
+    this.pump();
+  }
+
+  onTokens(): void {
+    this.#waitingForTokens = false;
+    this.pump();
+  }
+
+  /** Hands blocks to the link while it takes them. */
+  pump(): void {
+    const { link, cache, bandwidth } = this.#host;
+    while (this.#count > 0 && !this.#closed && !this.#waitingForTokens) {
+      if (link.queuedBytes >= SEND_HIGH_WATER) return;
+      const at = this.#slot(0);
+      const piece = this.#ring[at]!;
+      const begin = this.#ring[at + 1]!;
+      const length = this.#ring[at + 2]!;
+      if (!bandwidth.isUnlimited && bandwidth.available(this.#host.now()) <= 0) {
+        this.#waitingForTokens = true;
+        bandwidth.wait(this);
+        return;
+      }
+      const key = cache.keyOf(piece, begin);
+      const extent = cache.get(key, this);
+      if (!extent) {
+        this.#readAhead();
+        return;
+      }
+      this.#shift();
+      if (!cache.isInOneExtent(begin, length)) {
+        this.#host.onUnreadable(piece, begin, length);
+        continue;
+      }
+      const offset = begin - cache.beginOf(key);
+      extent.uses++;
+      bandwidth.take(length);
+      link.piece(piece, begin, extent.slab.bytes.subarray(offset, offset + length), extent);
+      this.#host.onSent(length);
+    }
+  }
+
+  /** Starts reading what the queue asks for after its head. */
+  #readAhead(): void {
+    const { cache } = this.#host;
+    let last = -1;
+    let started = 0;
+    for (let i = 0; i < this.#count && started < READ_AHEAD_EXTENTS; i++) {
+      const at = this.#slot(i);
+      const key = cache.keyOf(this.#ring[at]!, this.#ring[at + 1]!);
+      if (key === last) continue;
+      last = key;
+      started++;
+      cache.prefetch(key);
+    }
+  }
+
+  #find(piece: number, begin: number, length: number): number {
+    for (let i = 0; i < this.#count; i++) {
+      const at = this.#slot(i);
+      if (this.#ring[at + 1] === begin && this.#ring[at] === piece && this.#ring[at + 2] === length) return i;
+    }
+    return -1;
+  }
+
+  #slot(index: number): number {
+    const at = this.#head + 3 * index;
+    return at < this.#ring.length ? at : at - this.#ring.length;
+  }
+
+  #shift(): void {
+    this.#head = this.#slot(1);
+    this.#count--;
+  }
+
+  #copy(from: number, to: number): void {
+    const source = this.#slot(from);
+    this.#ring.copyWithin(this.#slot(to), source, source + 3);
+  }
+
+  #grow(): void {
+    const ring = new Int32Array(this.#ring.length * 2);
+    for (let i = 0; i < this.#count; i++) {
+      const at = this.#slot(i);
+      ring.set(this.#ring.subarray(at, at + 3), 3 * i);
+    }
+    this.#ring = ring;
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,100 @@
+import type { Cancel, Clock, PeerTransport } from '../../ports.ts';
+import type { PeerLink } from '../../wire/link.ts';
+import { CONNECT_TIMEOUT_MS, DIALS_PER_SECOND, HALF_OPEN_MAX } from '../limits.ts';
+import type { KnownPeer, PeerRoster } from './peer-roster.ts';
+
+/** How many dials may be made; shared by all torrents of an engine. */
+export class DialBudget {
+  #halfOpen = 0;
+  #tokens = DIALS_PER_SECOND;
+  #refilledAt: number;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#refilledAt = clock.now();
+  }
+
+  /** True if a dial may be made now, which is then counted until `onDone`. */
+  take(): boolean {
+    const now = this.#clock.now();
+    const earned = ((now - this.#refilledAt) / 1000) * DIALS_PER_SECOND;
+    this.#tokens = Math.min(DIALS_PER_SECOND, this.#tokens + earned);
+    this.#refilledAt = now;
+    if (this.#halfOpen >= HALF_OPEN_MAX || this.#tokens < 1) return false;
+    this.#tokens--;
+    this.#halfOpen++;
+    return true;
+  }
+
+  onDone(): void {
+    this.#halfOpen--;
+  }
+}
+
+/** What the dialer needs of its torrent. */
+export interface DialerHost {
+  /** Connections that may still be opened. */
+  readonly freeConnections: number;
+  onDialed(link: PeerLink, peer: KnownPeer): void;
+}
+
+/** Makes connections to the peers of one torrent, within the limits. */
+export class Dialer {
+  readonly #clock: Clock;
+  readonly #transports: readonly PeerTransport[];
+  readonly #budget: DialBudget;
+  readonly #roster: PeerRoster;
+  readonly #host: DialerHost;
+  readonly #pending = new Map<KnownPeer, Cancel>();
+
+  constructor(
+    clock: Clock,
+    transports: readonly PeerTransport[],
+    budget: DialBudget,
+    roster: PeerRoster,
+    host: DialerHost,
+  ) {
+    this.#clock = clock;
+    this.#transports = transports;
+    this.#budget = budget;
+    this.#roster = roster;
+    this.#host = host;
+  }
+
+  /** Connections being made. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Dials as many peers as the limits allow. */
+  fill(): void {
+    const [transport] = this.#transports;
+    const room = this.#host.freeConnections - this.#pending.size;
+    if (!transport || room <= 0 || this.#roster.size === 0) return;
+    for (const peer of this.#roster.candidates(this.#clock.now(), room)) {
+      if (!this.#budget.take()) return;
+      this.#dial(transport, peer);
+    }
+  }
+
+  stop(): void {
+    for (const [peer, dial] of this.#pending) {
+      dial.cancel();
+      peer.state = 'idle';
+      this.#budget.onDone();
+    }
+    this.#pending.clear();
+  }
+
+  #dial(transport: PeerTransport, peer: KnownPeer): void {
+    peer.state = 'dialing';
+    const dial = transport.dial(peer.address, CONNECT_TIMEOUT_MS, (result) => {
+      this.#pending.delete(peer);
+      this.#budget.onDone();
+      if (typeof result === 'string') this.#roster.onDisconnected(peer, result, this.#clock.now());
+      else this.#host.onDialed(result, peer);
+    });
+    this.#pending.set(peer, dial);
+  }
+}

@@ -1,0 +1,44 @@
+import type { TorrentState } from '../../events.ts';
+import { assert } from '../../util/assert.ts';
+
+/**
+ * The states of a torrent and every legal step between them. A step that is not in the table is a bug.
+ *
+ * `stalled` is `downloading` with a disk that refuses: uploads go on, and it ends by itself when a write succeeds.
+ */
+const STEPS: Readonly<Record<TorrentState, readonly TorrentState[]>> = {
+  checking: ['downloading', 'seeding', 'paused', 'failed', 'closed'],
+  downloading: ['seeding', 'stalled', 'checking', 'paused', 'failed', 'closed'],
+  seeding: ['downloading', 'stalled', 'checking', 'paused', 'failed', 'closed'],
+  stalled: ['downloading', 'seeding', 'checking', 'paused', 'failed', 'closed'],
+  paused: ['checking', 'downloading', 'seeding', 'failed', 'closed'],
+  failed: ['checking', 'closed'],
+  closed: [],
+};
+
+export class Lifecycle {
+  #state: TorrentState = 'paused';
+  readonly #onChange: (state: TorrentState, before: TorrentState) => void;
+
+  constructor(onChange: (state: TorrentState, before: TorrentState) => void) {
+    this.#onChange = onChange;
+  }
+
+  get state(): TorrentState {
+    return this.#state;
+  }
+
+  /** Peers are welcome: we have something for them, or want something of them. */
+  get isActive(): boolean {
+    return this.#state !== 'paused' && this.#state !== 'failed' && this.#state !== 'closed';
+  }
+
+  /** Takes a step; staying where we are is none. */
+  to(state: TorrentState): void {
+    const before = this.#state;
+    if (state === before) return;
+    assert(STEPS[before].includes(state), `torrent cannot go from ${before} to ${state}`);
+    this.#state = state;
+    this.#onChange(state, before);
+  }
+}

@@ -1,0 +1,145 @@
+import type { PieceGeometry } from '../../metainfo/geometry.ts';
+import { BLOCK_LENGTH } from '../../util/block-length.ts';
+import type { Slab, SlabPool } from '../../util/slab-pool.ts';
+
+/**
+ * Pieces on their way in: their buffers, and who fills which block.
+ *
+ * A block has at most one open target in the slab. A second peer that starts the same block (endgame) gets a scratch
+ * buffer, copied in only if it finishes first; the slower one is then told to discard the rest. So nobody overwrites a
+ * finished block, and a slab that goes to a worker has no writer left.
+ */
+
+/** A connection that is receiving a block. */
+export interface BlockWriter {
+  /** The block it is receiving is no longer wanted. */
+  discardBlock(): void;
+}
+
+/** Who gave a block, as far as blame needs to know: stays valid when the connection is gone. */
+export type Contributor = object;
+
+export class PartialPiece {
+  readonly piece: number;
+  readonly slab: Slab;
+  /** By block; null while missing. */
+  readonly contributors: (Contributor | null)[];
+  /** Connections that write into the slab or beside it right now. */
+  readonly open: { block: number; writer: BlockWriter; scratch: Uint8Array | null }[] = [];
+  receivedCount = 0;
+  /** Handed to the worker: takes no more blocks. */
+  sealed = false;
+
+  constructor(piece: number, slab: Slab, blockCount: number) {
+    this.piece = piece;
+    this.slab = slab;
+    this.contributors = new Array<Contributor | null>(blockCount).fill(null);
+  }
+}
+
+export class PieceAssembler {
+  readonly #geometry: PieceGeometry;
+  readonly #pool: SlabPool;
+  readonly #partials = new Map<number, PartialPiece>();
+  /** Most blocks in a row belong to the same piece. */
+  #last: PartialPiece | null = null;
+
+  constructor(geometry: PieceGeometry, pool: SlabPool) {
+    this.#geometry = geometry;
+    this.#pool = pool;
+  }
+
+  get size(): number {
+    return this.#partials.size;
+  }
+
+  get(piece: number): PartialPiece | undefined {
+    if (this.#last?.piece === piece) return this.#last;
+    const partial = this.#partials.get(piece);
+    if (partial) this.#last = partial;
+    return partial;
+  }
+
+  pieces(): IterableIterator<PartialPiece> {
+    return this.#partials.values();
+  }
+
+  /** Makes sure that the piece has a buffer. False at the memory cap: the piece must wait. */
+  reserve(piece: number): boolean {
+    if (this.#partials.has(piece)) return true;
+    const slab = this.#pool.take(this.#geometry.pieceLength);
+    if (!slab) return false;
+    this.#partials.set(piece, new PartialPiece(piece, slab, this.#geometry.blockCount(piece)));
+    return true;
+  }
+
+  /** Memory for a block that begins to arrive, or null if it is here already or its piece takes no more. */
+  open(piece: number, begin: number, length: number, writer: BlockWriter): Uint8Array | null {
+    const partial = this.get(piece);
+    if (!partial || partial.sealed) return null;
+    const block = begin / BLOCK_LENGTH;
+    if (partial.contributors[block] !== null) return null;
+    const taken = partial.open.some((other) => other.block === block && other.scratch === null);
+    const scratch = taken ? new Uint8Array(length) : null;
+    partial.open.push({ block, writer, scratch });
+    return scratch ?? partial.slab.bytes.subarray(begin, begin + length);
+  }
+
+  /**
+   * The block that `writer` was receiving is whole. True if it is the first copy: it is in the slab now, and other
+   * connections still receiving it were told to discard theirs.
+   */
+  finish(piece: number, begin: number, writer: BlockWriter, contributor: Contributor): boolean {
+    const partial = this.get(piece);
+    if (!partial) return false;
+    const block = begin / BLOCK_LENGTH;
+    const mine = this.#take(partial, block, writer);
+    if (!mine || partial.contributors[block] !== null) return false;
+    for (let i = partial.open.length - 1; i >= 0; i--) {
+      if (partial.open[i]!.block !== block) continue;
+      partial.open.splice(i, 1)[0]!.writer.discardBlock();
+    }
+    if (mine.scratch) partial.slab.bytes.set(mine.scratch, begin);
+    partial.contributors[block] = contributor;
+    partial.receivedCount++;
+    return true;
+  }
+
+  /** The connection went away in the middle of this block. */
+  abandon(piece: number, begin: number, writer: BlockWriter): void {
+    const partial = this.#partials.get(piece);
+    if (partial) this.#take(partial, begin / BLOCK_LENGTH, writer);
+  }
+
+  /** The piece is whole and goes to be verified: from here on its slab has no writer. */
+  seal(piece: number): PartialPiece {
+    const partial = this.#partials.get(piece)!;
+    partial.sealed = true;
+    for (const { writer } of partial.open.splice(0)) writer.discardBlock();
+    return partial;
+  }
+
+  /** The piece failed its hash: its buffer takes blocks again. */
+  reopen(piece: number): void {
+    const partial = this.#partials.get(piece);
+    if (!partial) return;
+    partial.sealed = false;
+    partial.contributors.fill(null);
+    partial.receivedCount = 0;
+  }
+
+  /** The piece is done with, or given up: its buffer goes back. */
+  release(piece: number): void {
+    const partial = this.#partials.get(piece);
+    if (!partial) return;
+    for (const { writer } of partial.open.splice(0)) writer.discardBlock();
+    this.#partials.delete(piece);
+    if (this.#last === partial) this.#last = null;
+    this.#pool.give(partial.slab);
+  }
+
+  #take(partial: PartialPiece, block: number, writer: BlockWriter): PartialPiece['open'][number] | null {
+    const index = partial.open.findIndex((entry) => entry.block === block && entry.writer === writer);
+    return index < 0 ? null : partial.open.splice(index, 1)[0]!;
+  }
+}
