@@ -1,0 +1,26 @@
+/** What the choker needs to know of a peer. */
+export interface ChokeCandidate {
+  /** It wants something we have. */
+  readonly interested: boolean;
+  /** We choke it now. */
+  readonly choked: boolean;
+  /** Payload it gave us, bytes per second over the 20 s window. */
+  readonly downRate: number;
+  /** Payload we give it, bytes per second over the 20 s window. */
+  readonly upRate: number;
+  /** It has let us wait for a block for too long. */
+  readonly snubbed: boolean;
+  /** Monotonic milliseconds. */
+  readonly connectedAt: number;
+  /** When we last unchoked it; -Infinity if never. */
+  readonly unchokedAt: number;
+  /** Bytes we have sent it since then. */
+  readonly sentSinceUnchoke: number;
+}
+
+export interface ChokerState {
+  /** We have everything we want, so nobody can give us anything. */
+  readonly seeding: boolean;
+  /** Monotonic milliseconds. */
+  readonly now: number;
+}

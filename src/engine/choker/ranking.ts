@@ -1,0 +1,98 @@
+/**
+ * Who deserves an upload slot, as two lists of comparisons: the first clause that tells two peers apart decides.
+ *
+ * While we download, slots repay (BEP 3: the best download rates). When we seed there is nothing to repay. Ranking by
+ * upload rate alone, as BEP 3 has it, gives all slots to the fastest downloaders for as long as they stay, and whoever
+ * claims to be one. So seeding serves in turns: a peer keeps its slot for a quota of bytes, then the one that has
+ * waited longest follows, and the upload rate only decides who stays on when nobody waits. A turn by bytes rather than
+ * by the clock gives each peer whole pieces, which it can pass on; the shortest and longest turn bound it.
+ */
+import type { ChokeCandidate, ChokerState } from './candidate.ts';
+
+/** An unchoked peer is outranked only by one that gives this much more: rates are noisy, slots should not flap. */
+export const INCUMBENT_BONUS = 1.1;
+/** How long an unchoked peer may take to give something back: one optimistic period (BEP 3). */
+export const GRACE_MS = 30_000;
+
+/** A turn at a seed ends with this many bytes: some pieces of any usual size. */
+export const TURN_BYTES = 32 * 1024 * 1024;
+/** But not before TCP and the request pipeline have come up to speed, */
+export const TURN_MIN_MS = 20_000;
+/** and not after this, because on a slow uplink the quota alone would keep others waiting for minutes. */
+export const TURN_MAX_MS = 60_000;
+
+/** A peer with everything the comparisons look at, worked out once before sorting. */
+export interface Ranked<P> {
+  readonly peer: P;
+  readonly candidate: ChokeCandidate;
+  /** What it gives us, with the incumbent's bonus. */
+  readonly giving: number;
+  /** Unchoked not long ago and still to answer. */
+  readonly inGrace: boolean;
+  /** Has a slot and has not used up its turn. */
+  readonly inTurn: boolean;
+  /** Drawn before sorting: a comparison that draws is no order. */
+  readonly salt: number;
+}
+
+type Comparison = (a: Ranked<unknown>, b: Ranked<unknown>) => number;
+
+const moreGiving: Comparison = (a, b) => b.giving - a.giving;
+const graceFirst: Comparison = (a, b) => Number(b.inGrace) - Number(a.inGrace);
+const turnFirst: Comparison = (a, b) => Number(b.inTurn) - Number(a.inTurn);
+const waitingFirst: Comparison = (a, b) => Number(b.candidate.choked) - Number(a.candidate.choked);
+const moreUpload: Comparison = (a, b) => (a.candidate.choked ? 0 : b.candidate.upRate - a.candidate.upRate);
+// Both may be -Infinity, whose difference is not a number.
+const longestWaiting: Comparison = (a, b) =>
+  a.candidate.unchokedAt === b.candidate.unchokedAt ? 0 : a.candidate.unchokedAt - b.candidate.unchokedAt;
+const bySalt: Comparison = (a, b) => a.salt - b.salt;
+
+const LEECHING: readonly Comparison[] = [
+  moreGiving, // reciprocate: BEP 3
+  graceFirst, // whoever was just unchoked has had no time to answer yet
+  longestWaiting, // those who give alike, mostly nothing, are tried in turn
+  bySalt,
+];
+
+const SEEDING: readonly Comparison[] = [
+  turnFirst, // a turn is not cut short
+  waitingFirst, // whoever had a turn makes room while anyone waits
+  moreUpload, // of those who may stay, the ones that use the slot best: BEP 3
+  longestWaiting, // never served comes first, then in turn
+  bySalt,
+];
+
+export function rank<P extends ChokeCandidate>(
+  peers: readonly P[],
+  state: ChokerState,
+  salt: () => number,
+): Ranked<P>[] {
+  const clauses = state.seeding ? SEEDING : LEECHING;
+  return peers
+    .map((peer) => toRanked(peer, state.now, salt()))
+    .sort((a, b) => {
+      for (const clause of clauses) {
+        const order = clause(a, b);
+        if (order !== 0) return order;
+      }
+      return 0;
+    });
+}
+
+function toRanked<P extends ChokeCandidate>(peer: P, now: number, salt: number): Ranked<P> {
+  const served = now - peer.unchokedAt;
+  return {
+    peer,
+    candidate: peer,
+    giving: peer.choked ? peer.downRate : peer.downRate * INCUMBENT_BONUS,
+    inGrace: !peer.choked && served < GRACE_MS,
+    inTurn: !peer.choked && isInTurn(peer, served),
+    salt,
+  };
+}
+
+function isInTurn(peer: ChokeCandidate, served: number): boolean {
+  if (served < TURN_MIN_MS) return true;
+  // A peer that asks for nothing only keeps others waiting.
+  return served < TURN_MAX_MS && peer.sentSinceUnchoke < TURN_BYTES && peer.upRate > 0;
+}

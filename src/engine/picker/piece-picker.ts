@@ -1,0 +1,419 @@
+/**
+ * What to ask each peer for next.
+ *
+ * This file keeps the marks together: a piece is ours, or begun (it has block states), or open (wanted, not begun), or
+ * skipped. Which piece comes next is decided in `selection.ts`, duplicates in `endgame.ts`.
+ *
+ * Two counts per peer are kept with every change, so that the common questions cost nothing: the wanted pieces it has
+ * (are we interested?) and the open ones among them (is a search worth while?).
+ */
+import type { PieceGeometry } from '../../metainfo/geometry.ts';
+import { PieceSet } from '../../util/piece-set.ts';
+import type { Rng } from '../../util/rng.ts';
+import { Availability } from './availability.ts';
+import { bitBytes, clearBit, countCommon, hasBit, setBit } from './bits.ts';
+import { FREE, PartialPieces, RECEIVED, type PartialPiece } from './block-states.ts';
+import { Endgame } from './endgame.ts';
+import { OpenPieces } from './open-pieces.ts';
+import { PeerTable, type PeerEntry } from './peer-table.ts';
+import type { PickerMediator, PickingPeer, PickOptions } from './picking-peer.ts';
+import { Selection } from './selection.ts';
+
+export const SKIP_PRIORITY = 0;
+export const NORMAL_PRIORITY = 4;
+
+/** A change of more than this part of all pieces is counted in bulk and sorted later. */
+const BULK_SHARE = 1 / 8;
+
+export class PiecePicker {
+  /** Verified pieces. Changed by `onVerified` and `onLost` alone. */
+  readonly have: PieceSet;
+  readonly #geometry: PieceGeometry;
+  readonly #mediator: PickerMediator;
+  readonly #priorities: Uint8Array;
+  /** Bit per piece: wanted and missing. */
+  readonly #wanted: Uint8Array;
+  #wantedCount: number;
+  readonly #availability: Availability;
+  readonly #open: OpenPieces;
+  readonly #partials: PartialPieces;
+  readonly #peers = new PeerTable();
+  readonly #selection: Selection;
+  readonly #endgame: Endgame;
+
+  constructor(geometry: PieceGeometry, rng: Rng, mediator: PickerMediator) {
+    const { pieceCount } = geometry;
+    this.#geometry = geometry;
+    this.#mediator = mediator;
+    this.have = new PieceSet(pieceCount);
+    this.#priorities = new Uint8Array(pieceCount).fill(NORMAL_PRIORITY);
+    this.#wanted = bitBytes(pieceCount);
+    this.#wantedCount = pieceCount;
+    this.#availability = new Availability(pieceCount);
+    this.#open = new OpenPieces(this.#availability, this.#priorities, rng);
+    for (let piece = 0; piece < pieceCount; piece++) {
+      setBit(this.#wanted, piece);
+      this.#open.insert(piece);
+    }
+    this.#partials = new PartialPieces(geometry);
+    this.#endgame = new Endgame(geometry, this.#partials, this.#peers, this.#priorities);
+    this.#selection = new Selection({
+      geometry,
+      have: this.have,
+      priorities: this.#priorities,
+      open: this.#open,
+      partials: this.#partials,
+      peers: this.#peers,
+      mediator,
+    });
+  }
+
+  // The swarm
+
+  /** A peer enters with the pieces it is known to have, possibly none. */
+  onPeerJoined(peer: PickingPeer): void {
+    this.#countPeer(this.#peers.join(peer));
+  }
+
+  /** Called after `peer.have.add(piece)` returned true. */
+  onPeerHave(peer: PickingPeer, piece: number): void {
+    const entry = this.#peers.of(peer);
+    this.#availability.counts[piece]!++;
+    this.#open.onCopyGained(piece);
+    if (!hasBit(this.#wanted, piece)) return;
+    peer.wantedCount++;
+    if (this.#open.has(piece)) entry.openCount++;
+  }
+
+  /** `peer.have` was replaced as a whole. @param previous What the picker had been told; null if nothing. */
+  onPeerBitfield(peer: PickingPeer, previous: PieceSet | null): void {
+    const entry = this.#peers.of(peer);
+    this.#uncountPieces(entry, previous);
+    entry.bytes = peer.have.bytes;
+    this.#countPeer(entry);
+  }
+
+  /** Also releases all its requests. */
+  onPeerLeft(peer: PickingPeer): void {
+    const entry = this.#peers.of(peer);
+    this.#uncountPieces(entry, peer.have);
+    this.#releaseAll(entry);
+    this.#peers.leave(entry);
+  }
+
+  // Our pieces
+
+  hasPiece(piece: number): boolean {
+    return this.have.has(piece);
+  }
+
+  onVerified(piece: number): void {
+    if (!this.have.add(piece)) return;
+    this.#dropBlocks(piece);
+    if (hasBit(this.#wanted, piece)) this.#unwant(piece);
+  }
+
+  /** The hash did not match, or the piece's blocks were given up: all of them are free again. */
+  onFailed(piece: number): void {
+    if (!this.#dropBlocks(piece)) return;
+    if (hasBit(this.#wanted, piece)) this.#reopen(piece);
+  }
+
+  /** A verified piece is gone from the storage. */
+  onLost(piece: number): void {
+    if (!this.have.delete(piece)) return;
+    if (this.#priorities[piece] !== SKIP_PRIORITY) this.#want(piece);
+  }
+
+  // Wishes
+
+  /** Wanted pieces still missing; 0 when done. */
+  get wantedCount(): number {
+    return this.#wantedCount;
+  }
+
+  get sequential(): boolean {
+    return this.#selection.sequential;
+  }
+
+  set sequential(value: boolean) {
+    this.#selection.sequential = value;
+  }
+
+  priority(piece: number): number {
+    return this.#priorities[piece]!;
+  }
+
+  /** @param priority 0 skips the piece, 1 to 7 want it, 4 is normal. */
+  setPriority(piece: number, priority: number): void {
+    const before = this.#priorities[piece]!;
+    if (before === priority) return;
+    const isOpen = this.#open.has(piece);
+    if (isOpen && before !== SKIP_PRIORITY && priority !== SKIP_PRIORITY) {
+      this.#open.remove(piece);
+      this.#priorities[piece] = priority;
+      this.#open.insert(piece);
+      return;
+    }
+    this.#priorities[piece] = priority;
+    if (this.have.has(piece)) return;
+    if (before === SKIP_PRIORITY) this.#want(piece);
+    else if (priority === SKIP_PRIORITY) this.#unwant(piece);
+  }
+
+  // Requests
+
+  /**
+   * Appends at most `max` block indices (piece x blocksPerPiece + block) to `out` and marks them as requested from this
+   * peer.
+   *
+   * @returns How many. Zero means nothing now; a later release, *have* or endgame may change that.
+   */
+  pick(peer: PickingPeer, max: number, out: number[], options: PickOptions): number {
+    if (peer.wantedCount === 0) return 0;
+    const entry = this.#peers.of(peer);
+    const speed = this.#selection.speedClass(peer);
+    this.#open.settle(options.now);
+    let taken = 0;
+    while (taken < max) {
+      const piece = this.#selection.next(entry, speed, options);
+      if (piece < 0) break;
+      const partial = this.#partials.get(piece) ?? this.#begin(piece);
+      taken += this.#requestFrom(partial, entry, speed, max - taken, out);
+    }
+    if (taken > 0 || max <= 0 || options.allowed) return taken;
+    if (!this.#selection.withheld && !this.inEndgame) return 0;
+    return this.#endgame.pick(entry, max, out, options.now);
+  }
+
+  /** A request of this peer is void: rejected, choked, timed out, cancelled. */
+  onReleased(peer: PickingPeer, piece: number, block: number): void {
+    const partial = this.#partials.get(piece);
+    if (partial) this.#release(this.#peers.of(peer), partial, block);
+  }
+
+  /**
+   * A block came from this peer. Others that were asked for it stay noted for `othersRequesting`, until they are
+   * released or deliver it too.
+   *
+   * @returns True if the block was new, false if we had it or have no place for it.
+   */
+  onReceived(peer: PickingPeer, piece: number, block: number): boolean {
+    const entry = this.#peers.of(peer);
+    const blockIndex = this.#blockIndex(piece, block);
+    const partial = this.#partials.get(piece) ?? this.#beginLate(piece);
+    if (!partial || partial.owners[block] === RECEIVED) {
+      if (partial && this.#endgame.remove(blockIndex, entry.slot)) entry.outstanding--;
+      this.#endgame.onWaste(this.#geometry.blockLength(piece, block));
+      return false;
+    }
+    const owner = partial.owners[block]!;
+    if (owner === entry.slot || this.#endgame.remove(blockIndex, entry.slot)) entry.outstanding--;
+    if (owner !== entry.slot && owner !== FREE) this.#endgame.add(blockIndex, owner, partial.tickets[block]!);
+    this.#partials.receive(partial, block);
+    return true;
+  }
+
+  /** All blocks are received and the piece waits for its verification. */
+  isPieceReceived(piece: number): boolean {
+    return this.#partials.get(piece)?.isReceived ?? false;
+  }
+
+  /** Appends the other peers that were asked for the block: to cancel, once it is received. */
+  othersRequesting(peer: PickingPeer, piece: number, block: number, out: PickingPeer[]): void {
+    const partial = this.#partials.get(piece);
+    if (!partial) return;
+    const owner = partial.owners[block]!;
+    if (owner !== FREE && owner !== RECEIVED && owner !== peer.pickerSlot)
+      out.push(this.#peers.at(owner).peer);
+    for (const { slot } of this.#endgame.others(this.#blockIndex(piece, block))) {
+      if (slot !== peer.pickerSlot) out.push(this.#peers.at(slot).peer);
+    }
+  }
+
+  isRequestedBy(peer: PickingPeer, piece: number, block: number): boolean {
+    const partial = this.#partials.get(piece);
+    if (!partial || peer.pickerSlot < 0) return false;
+    return (
+      partial.owners[block] === peer.pickerSlot ||
+      this.#endgame.has(this.#blockIndex(piece, block), peer.pickerSlot)
+    );
+  }
+
+  isReceived(piece: number, block: number): boolean {
+    return this.have.has(piece) || this.#partials.get(piece)?.owners[block] === RECEIVED;
+  }
+
+  /** Begun pieces: some block requested or received, not verified yet. */
+  partialPieces(): Iterable<number> {
+    return this.#partials.pieces();
+  }
+
+  isPartial(piece: number): boolean {
+    return this.#partials.get(piece) !== undefined;
+  }
+
+  receivedBlocks(piece: number): number {
+    if (this.have.has(piece)) return this.#geometry.blockCount(piece);
+    return this.#partials.get(piece)?.receivedCount ?? 0;
+  }
+
+  /** Is every block requested or received that anybody in the swarm has and we want? */
+  get inEndgame(): boolean {
+    if (this.#wantedCount === 0 || this.#open.anyAvailable) return false;
+    for (const { piece } of this.#partials.withFree) {
+      if (this.#priorities[piece] !== SKIP_PRIORITY && this.#availability.of(piece) > 0) return false;
+    }
+    return true;
+  }
+
+  // Reports
+
+  availability(piece: number): number {
+    return this.#availability.of(piece);
+  }
+
+  /** Copies of the rarest piece of the torrent in the swarm, ours not counted. Reads all pieces. */
+  rarestAvailability(): number {
+    return this.#availability.rarest();
+  }
+
+  // Counting peers
+
+  #countPeer(entry: PeerEntry): void {
+    const { have } = entry.peer;
+    entry.isSeed = have.isFull;
+    if (entry.isSeed) this.#availability.seeds++;
+    else this.#count(have, 1);
+    entry.peer.wantedCount = have.isEmpty ? 0 : countCommon(entry.bytes, this.#wanted);
+    entry.openCount = have.isEmpty ? 0 : countCommon(entry.bytes, this.#open.bits);
+  }
+
+  #uncountPieces(entry: PeerEntry, known: PieceSet | null): void {
+    if (entry.isSeed) this.#availability.seeds--;
+    else if (known) this.#count(known, -1);
+    entry.isSeed = false;
+  }
+
+  #count(pieces: PieceSet, by: 1 | -1): void {
+    if (pieces.isEmpty) return;
+    if (pieces.count > pieces.size * BULK_SHARE) {
+      this.#availability.addAll(pieces.bytes, by);
+      this.#open.onManyCopiesChanged();
+      return;
+    }
+    const { counts } = this.#availability;
+    pieces.forEach((piece) => {
+      counts[piece]! += by;
+      if (by > 0) this.#open.onCopyGained(piece);
+      else this.#open.onCopyLost(piece);
+    });
+  }
+
+  // Marks of a piece
+
+  #want(piece: number): void {
+    setBit(this.#wanted, piece);
+    this.#wantedCount++;
+    for (const entry of this.#peers.slots) {
+      if (entry && hasBit(entry.bytes, piece)) entry.peer.wantedCount++;
+    }
+    if (!this.#partials.get(piece)) this.#reopen(piece);
+  }
+
+  #unwant(piece: number): void {
+    clearBit(this.#wanted, piece);
+    this.#wantedCount--;
+    for (const entry of this.#peers.slots) {
+      if (entry && hasBit(entry.bytes, piece)) entry.peer.wantedCount--;
+    }
+    if (this.#open.has(piece)) this.#closeOpen(piece);
+  }
+
+  #reopen(piece: number): void {
+    this.#open.insert(piece);
+    for (const entry of this.#peers.slots) {
+      if (entry && hasBit(entry.bytes, piece)) entry.openCount++;
+    }
+  }
+
+  #closeOpen(piece: number): void {
+    this.#open.remove(piece);
+    for (const entry of this.#peers.slots) {
+      if (entry && hasBit(entry.bytes, piece)) entry.openCount--;
+    }
+  }
+
+  #begin(piece: number): PartialPiece {
+    if (this.#open.has(piece)) this.#closeOpen(piece);
+    return this.#partials.begin(piece);
+  }
+
+  /** A block came whose piece was given up since: as good as any, if the piece may be begun again. */
+  #beginLate(piece: number): PartialPiece | null {
+    return this.have.has(piece) || !this.#mediator.mayStartPiece(piece) ? null : this.#begin(piece);
+  }
+
+  // Marks of blocks
+
+  #blockIndex(piece: number, block: number): number {
+    return piece * this.#geometry.blocksPerPiece + block;
+  }
+
+  #requestFrom(partial: PartialPiece, entry: PeerEntry, speed: number, max: number, out: number[]): number {
+    const first = this.#blockIndex(partial.piece, 0);
+    const count = Math.min(max, partial.freeCount);
+    for (let i = 0; i < count; i++) {
+      out.push(first + this.#partials.request(partial, entry.slot, ++entry.issued));
+    }
+    entry.outstanding += count;
+    entry.current = partial.piece;
+    partial.workerSlot = entry.slot;
+    partial.speedClass = speed;
+    return count;
+  }
+
+  #release(entry: PeerEntry, partial: PartialPiece, block: number): void {
+    const { piece } = partial;
+    const blockIndex = this.#blockIndex(piece, block);
+    if (partial.owners[block] !== entry.slot) {
+      if (this.#endgame.remove(blockIndex, entry.slot)) entry.outstanding--;
+      return;
+    }
+    entry.outstanding--;
+    const heir = this.#endgame.shift(blockIndex);
+    if (heir) {
+      partial.owners[block] = heir.slot;
+      partial.tickets[block] = heir.ticket;
+      return;
+    }
+    this.#partials.release(partial, block);
+    if (partial.requestedCount > 0 || partial.receivedCount > 0) return;
+    this.#partials.end(partial);
+    if (hasBit(this.#wanted, piece)) this.#reopen(piece);
+  }
+
+  #releaseAll(entry: PeerEntry): void {
+    for (const partial of this.#partials.values()) {
+      if (entry.outstanding === 0) return;
+      for (let block = 0; block < partial.blockCount && partial.piece >= 0; block++) {
+        this.#release(entry, partial, block);
+      }
+    }
+  }
+
+  /** Forgets all about the blocks of a begun piece. False if it was not begun. */
+  #dropBlocks(piece: number): boolean {
+    const partial = this.#partials.get(piece);
+    if (!partial) return false;
+    for (let block = 0; block < partial.blockCount; block++) {
+      const owner = partial.owners[block]!;
+      if (owner !== FREE && owner !== RECEIVED) this.#peers.at(owner).outstanding--;
+      for (let next; (next = this.#endgame.shift(this.#blockIndex(piece, block)));) {
+        this.#peers.at(next.slot).outstanding--;
+      }
+    }
+    this.#partials.end(partial);
+    return true;
+  }
+}
