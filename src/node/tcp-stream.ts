@@ -1,0 +1,222 @@
+import type { Socket } from 'node:net';
+import type { Cancel, Clock } from '../ports.ts';
+import { assert } from '../util/assert.ts';
+import type { PeerAddress } from '../util/ip.ts';
+import { HANDSHAKE_LENGTH } from '../wire/message.ts';
+import type { BlockSource, ByteStream, ByteStreamSink } from '../wire/link.ts';
+
+/**
+ * A TCP socket as a `ByteStream`.
+ *
+ * In: one receive buffer serves all sockets of the thread, since a sink uses a chunk up before it returns. Node fills it
+ * without allocating (`onread`); where that cannot be had, chunks come as 'data' events.
+ *
+ * Out: everything written in a turn is corked, so that it leaves in one gathered write, small messages and blocks side
+ * by side and not copied. Node has one write under way per socket and gathers what comes meanwhile.
+ *
+ *     open ──close(false)──────────────────────> destroyed ──'close'──> sources released, onClosed or onEnd
+ *       ├──close(true)──> lingering ──flushed and ended, or LINGER_MS──┘
+ *       └──'end', 'error' ─────────────────────────┘
+ */
+
+/** How long what was written may still take to leave after a graceful close. Ctrl-C must be done within 3 s. */
+const LINGER_MS = 2_000;
+
+/** What Node wants to fill a buffer of ours. */
+export interface OnRead {
+  readonly buffer: Uint8Array;
+  readonly callback: (length: number, buffer: Uint8Array) => boolean;
+}
+
+/** What one flush gave to the socket. */
+interface Batch {
+  readonly bytes: number;
+  readonly sources: readonly BlockSource[];
+}
+
+export class TcpStream implements ByteStream {
+  readonly kind = 'tcp';
+  readonly remote: PeerAddress;
+  readonly inbound: boolean;
+  /** Called once, when an inbound peer has sent as much as a handshake, or is gone. */
+  onSettled: (() => void) | null = null;
+  /** Called once, when the socket is closed. */
+  onGone: (() => void) | null = null;
+
+  readonly #clock: Clock;
+  #socket: Socket | null = null;
+  #sink: ByteStreamSink | null = null;
+  #unsettledBytes = HANDSHAKE_LENGTH;
+  #flushAsked = false;
+  /** Closed by us. */
+  #closed = false;
+  #endReason: 'closed-by-peer' | 'connection-error' = 'connection-error';
+  #linger: Cancel | null = null;
+
+  #parts: Uint8Array[] = [];
+  #partSources: BlockSource[] = [];
+  #partBytes = 0;
+  #batches: Batch[] = [];
+  #bufferedBytes = 0;
+
+  constructor(remote: PeerAddress, inbound: boolean, clock: Clock) {
+    this.remote = remote;
+    this.inbound = inbound;
+    this.#clock = clock;
+  }
+
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+
+  /** What to give a new socket as `onread`, so that it reads into `buffer`. */
+  onRead(buffer: Uint8Array): OnRead {
+    return {
+      buffer,
+      callback: (length, filled) => {
+        this.#receive(length === filled.length ? filled : filled.subarray(0, length));
+        return true;
+      },
+    };
+  }
+
+  /** The socket, connected or on its way. From here on no event of it goes unheard. */
+  adopt(socket: Socket, readsIntoBuffer: boolean): void {
+    this.#socket = socket;
+    socket.on('error', (error: NodeJS.ErrnoException) => this.#onError(error));
+    socket.on('end', () => this.#onEnd());
+    socket.on('close', () => this.#onClose());
+    if (!readsIntoBuffer) {
+      // As a plain Uint8Array, so that the decoder meets one kind of array only.
+      socket.on('data', (data: Buffer) =>
+        this.#receive(new Uint8Array(data.buffer, data.byteOffset, data.length)),
+      );
+    }
+  }
+
+  attach(sink: ByteStreamSink): void {
+    this.#sink = sink;
+  }
+
+  requestFlush(): void {
+    if (this.#flushAsked || this.#closed) return;
+    this.#flushAsked = true;
+    process.nextTick(flush, this);
+  }
+
+  write(bytes: Uint8Array, source: BlockSource | null): void {
+    assert(this.#socket!.writableCorked > 0, 'a write outside of onFlush');
+    this.#parts.push(bytes);
+    this.#partBytes += bytes.length;
+    this.#bufferedBytes += bytes.length;
+    if (source !== null) this.#partSources.push(source);
+  }
+
+  pauseReading(): void {
+    if (!this.#closed) this.#socket?.pause();
+  }
+
+  resumeReading(): void {
+    if (!this.#closed) this.#socket?.resume();
+  }
+
+  close(graceful: boolean): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const socket = this.#socket!;
+    if (!graceful || socket.destroyed) {
+      socket.destroy();
+      return;
+    }
+    // What was batched is flushed at the end of the turn as always, then the socket is ended. Bytes that still come in
+    // are read and dropped: closing on unread bytes would make the system throw away what it has yet to send.
+    socket.resume();
+    if (!this.#flushAsked) process.nextTick(flush, this);
+    this.#flushAsked = true;
+    this.#linger = this.#clock.at(this.#clock.now() + LINGER_MS, () => socket.destroy());
+  }
+
+  /** Closes the socket at once, whatever its state. */
+  destroy(): void {
+    this.#socket?.destroy();
+  }
+
+  /** @internal Hands what was batched in this turn to the socket. */
+  flush(): void {
+    const socket = this.#socket!;
+    this.#flushAsked = false;
+    if (socket.destroyed) return;
+    socket.cork();
+    this.#sink?.onFlush();
+    this.#writeParts(socket);
+    socket.uncork();
+    if (this.#closed) socket.end();
+  }
+
+  #writeParts(socket: Socket): void {
+    const parts = this.#parts;
+    if (parts.length === 0) return;
+    this.#batches.push({ bytes: this.#partBytes, sources: this.#partSources });
+    const last = parts.length - 1;
+    for (let i = 0; i < last; i++) socket.write(parts[i]!);
+    socket.write(parts[last]!, this.#onWritten);
+    parts.length = 0;
+    this.#partBytes = 0;
+    if (this.#partSources.length > 0) this.#partSources = [];
+  }
+
+  readonly #onWritten = (error?: Error | null): void => {
+    const batch = error ? undefined : this.#batches.shift();
+    if (batch === undefined) return; // The socket is closing, and 'close' releases what is left.
+    this.#release(batch);
+    this.#sink?.onDrained();
+  };
+
+  #release(batch: Batch): void {
+    this.#bufferedBytes -= batch.bytes;
+    for (const source of batch.sources) source.release();
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#closed) return;
+    if (this.#unsettledBytes > 0) {
+      this.#unsettledBytes -= chunk.length;
+      if (this.#unsettledBytes <= 0) this.#settle();
+    }
+    this.#sink?.onData(chunk);
+  }
+
+  #settle(): void {
+    const onSettled = this.onSettled;
+    this.onSettled = null;
+    onSettled?.();
+  }
+
+  #onEnd(): void {
+    this.#endReason = 'closed-by-peer';
+    // Nobody in this protocol closes one direction only. Once we linger, the other end having closed completes it.
+    this.#socket!.destroy();
+  }
+
+  #onError(error: NodeJS.ErrnoException): void {
+    // A peer that closes with our bytes unread shows as a reset.
+    if (error.code === 'ECONNRESET' || error.code === 'EPIPE') this.#endReason = 'closed-by-peer';
+  }
+
+  #onClose(): void {
+    this.#linger?.cancel();
+    this.#settle();
+    for (const batch of this.#batches) this.#release(batch);
+    this.#batches = [];
+    const sink = this.#sink;
+    this.#sink = null;
+    if (this.#closed) sink?.onClosed();
+    else sink?.onEnd(this.#endReason);
+    this.#closed = true;
+    this.onGone?.();
+  }
+}
+
+function flush(stream: TcpStream): void {
+  stream.flush();
+}
