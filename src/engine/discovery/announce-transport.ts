@@ -1,0 +1,117 @@
+import { TrackerError } from '../../errors.ts';
+import type { Cancel, HttpPort, HttpResponse } from '../../ports.ts';
+import type { AnnounceRequest, AnnounceResponse } from '../../tracker/announce.ts';
+import { announceUrl, HTTP_BODY_MAX, readAnnounceAnswer } from '../../tracker/http-codec.ts';
+import type { ScrapeResult } from '../../tracker/scrape.ts';
+import { readScrapeAnswer, scrapeUrl } from '../../tracker/scrape.ts';
+import type { TrackerUrl } from '../../tracker/tracker-url.ts';
+import { hasAnnouncePath } from '../../tracker/tracker-url.ts';
+import { assert } from '../../util/assert.ts';
+import type { IpFamily } from '../../util/ip.ts';
+import type { AnnounceLimiter } from './announce-limiter.ts';
+import { Chain } from './chain.ts';
+import type { UdpTrackerClient } from './udp-tracker-client.ts';
+
+/** The whole exchange; libtorrent gives an HTTP tracker as long. */
+const HTTP_TIMEOUT_MS = 30_000;
+/** Two resends fit in (BEP 15). */
+const UDP_TIMEOUT_MS = 60_000;
+
+/** How announces and scrapes reach trackers; shared by all torrents of a client. */
+export interface TrackerTransports {
+  readonly http: HttpPort | null;
+  readonly udp: UdpTrackerClient | null;
+  readonly limiter: AnnounceLimiter;
+  /** Refuse trackers in local address ranges. */
+  readonly refuseLocal: boolean;
+}
+
+/** Is there a way to speak to it at all? The other functions here may only be called if so. */
+export function canReach(transports: TrackerTransports, url: TrackerUrl): boolean {
+  return (url.scheme === 'udp' ? transports.udp : transports.http) !== null;
+}
+
+export function sendAnnounce(
+  transports: TrackerTransports,
+  url: TrackerUrl,
+  family: IpFamily,
+  request: AnnounceRequest,
+  trackerId: Uint8Array | null,
+  done: (result: AnnounceResponse | TrackerError) => void,
+): Cancel {
+  const { udp, refuseLocal } = transports;
+  if (url.scheme === 'udp') {
+    assert(udp !== null, 'a UDP tracker needs a UDP client');
+    return udp.announce(url, family, request, { timeoutMs: UDP_TIMEOUT_MS, refuseLocal }, done);
+  }
+  // Whoever leaves the swarm does not queue behind those who stay.
+  const urgent = request.event === 'stopped';
+  return get(transports, url, announceUrl(url, request, trackerId), family, urgent, (result) =>
+    done(result instanceof TrackerError ? result : readAnnounceAnswer(result.status, result.body, url.text)),
+  );
+}
+
+/** Asks about at most `SCRAPE_HASHES_MAX` torrents. Any address family will do: the answer is the same. */
+export function sendScrape(
+  transports: TrackerTransports,
+  url: TrackerUrl,
+  family: IpFamily,
+  infoHashes: readonly Uint8Array[],
+  done: (result: ScrapeResult | TrackerError) => void,
+): Cancel {
+  const { udp, refuseLocal } = transports;
+  if (url.scheme === 'udp') {
+    assert(udp !== null, 'a UDP tracker needs a UDP client');
+    return udp.scrape(url, family, infoHashes, { timeoutMs: UDP_TIMEOUT_MS, refuseLocal }, done);
+  }
+  const target = scrapeUrl(url, infoHashes);
+  assert(target !== null, 'the caller has checked that the tracker has a scrape URL');
+  return get(transports, url, target, family, false, (result) =>
+    done(
+      result instanceof TrackerError
+        ? result
+        : readScrapeAnswer(result.status, result.body, infoHashes, url.text),
+    ),
+  );
+}
+
+function get(
+  { http, limiter, refuseLocal }: TrackerTransports,
+  tracker: TrackerUrl,
+  url: string,
+  family: IpFamily,
+  urgent: boolean,
+  done: (result: HttpResponse | TrackerError) => void,
+): Cancel {
+  assert(http !== null, 'an HTTP tracker needs an HTTP client');
+  const chain = new Chain();
+  const place = limiter.enter(tracker.host, urgent, () => {
+    chain.next(
+      http.get(
+        {
+          url,
+          family,
+          timeoutMs: HTTP_TIMEOUT_MS,
+          maxBytes: HTTP_BODY_MAX,
+          // A torrent must not make us fetch any path of a machine on our own network, only what can be a tracker.
+          refuseLocal: refuseLocal || !hasAnnouncePath(tracker),
+        },
+        (result) => {
+          place.leave();
+          // Errors name the tracker, not the URL with our numbers in it.
+          done(
+            result instanceof TrackerError
+              ? new TrackerError(result.message, tracker.text, { cause: result.cause })
+              : result,
+          );
+        },
+      ),
+    );
+  });
+  return {
+    cancel: () => {
+      chain.cancel();
+      place.leave();
+    },
+  };
+}
