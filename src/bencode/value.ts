@@ -27,10 +27,12 @@ export function toByteString(bytes: Uint8Array, start = 0, end: number = bytes.l
 /** The bytes that a key stands for. */
 export function fromByteString(key: string): Uint8Array {
   const bytes = new Uint8Array(key.length);
+  let bits = 0;
   for (let i = 0; i < key.length; i++) {
     const unit = key.charCodeAt(i);
-    assert(unit <= 0xff, `a key has one character per byte, got ${JSON.stringify(key)}`);
+    bits |= unit;
     bytes[i] = unit;
   }
+  assert(bits <= 0xff, 'a key of bencode has one character (U+0000 to U+00FF) per byte');
   return bytes;
 }
