@@ -69,18 +69,21 @@ export class Child {
   }
 
   /** The first line of either output that matches, once there is one. Fails when it ends or time is up before that. */
-  line(pattern: RegExp, timeoutMs = 20_000): Promise<RegExpExecArray> {
-    return this.#until(
-      () => {
-        for (const line of [...this.stdout, ...this.stderr]) {
-          const match = pattern.exec(line);
-          if (match) return match;
-        }
-        return null;
-      },
-      timeoutMs,
-      `a line like ${String(pattern)}`,
-    );
+  line(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray> {
+    const find = (line: string): RegExpExecArray | null => pattern.exec(line);
+    return this.firstLine(find, `a line like ${String(pattern)}`, timeoutMs);
+  }
+
+  /** What `find` makes of the first line that it finds something in, as `line` does. */
+  firstLine<T>(find: (line: string) => T | null, what: string, timeoutMs = 20_000): Promise<T> {
+    const findAny = (): T | null => {
+      for (const line of [...this.stdout, ...this.stderr]) {
+        const found = find(line);
+        if (found !== null) return found;
+      }
+      return null;
+    };
+    return this.#until(findAny, timeoutMs, what);
   }
 
   /** Its exit, or a failure with everything it wrote when time is up. */

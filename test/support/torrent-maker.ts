@@ -6,16 +6,24 @@ import { join } from 'node:path';
  * Makes .torrent files without any code of the project, so that a mistake of ours cannot agree with itself. Content
  * is read whole into memory: for tests only.
  */
-export interface TorrentRecipe {
+export type TorrentRecipe = {
   readonly name: string;
-  /** The folder that holds the torrent's top-level file or folder. */
-  readonly dir: string;
-  /** Paths below the torrent's folder in their order; null makes a single-file torrent. */
-  readonly files: readonly string[] | null;
   readonly pieceLength: number;
   /** Tiers of announce URLs. */
   readonly trackers: readonly (readonly string[])[];
   readonly private?: boolean;
+} & (RealContent | ClaimedContent);
+
+interface RealContent {
+  /** The folder that holds the torrent's top-level file or folder. */
+  readonly dir: string;
+  /** Paths below the torrent's folder in their order; null makes a single-file torrent. */
+  readonly files: readonly string[] | null;
+}
+
+/** A single file that nobody has. */
+interface ClaimedContent {
+  readonly claims: { readonly length: number; readonly pieces: Uint8Array };
 }
 
 export interface MadeTorrent {
@@ -26,25 +34,14 @@ export interface MadeTorrent {
 }
 
 export function makeTorrent(recipe: TorrentRecipe): MadeTorrent {
-  const root = join(recipe.dir, recipe.name);
-  const contents = recipe.files?.map((path) => readFileSync(join(root, path))) ?? [readFileSync(root)];
-  const content = Buffer.concat(contents);
-  const hashes: Buffer[] = [];
-  for (let at = 0; at < content.length; at += recipe.pieceLength) {
-    hashes.push(
-      createHash('sha1')
-        .update(content.subarray(at, at + recipe.pieceLength))
-        .digest(),
-    );
-  }
+  const { length, pieces, files } =
+    'claims' in recipe ? { ...recipe.claims, files: null } : hashContent(recipe);
   const info: BencodeValue = {
     name: recipe.name,
     'piece length': recipe.pieceLength,
-    pieces: Buffer.concat(hashes),
+    pieces,
     ...(recipe.private ? { private: 1 } : {}),
-    ...(recipe.files
-      ? { files: recipe.files.map((path, i) => ({ length: contents[i]!.length, path: path.split('/') })) }
-      : { length: content.length }),
+    ...(files ? { files } : { length }),
   };
   const first = recipe.trackers[0]?.[0];
   return {
@@ -53,8 +50,25 @@ export function makeTorrent(recipe: TorrentRecipe): MadeTorrent {
       info,
     }),
     infoHash: createHash('sha1').update(bencode(info)).digest('hex'),
-    length: content.length,
+    length,
   };
+}
+
+function hashContent(recipe: RealContent & { name: string; pieceLength: number }): {
+  length: number;
+  pieces: Buffer;
+  files: { length: number; path: string[] }[] | null;
+} {
+  const root = join(recipe.dir, recipe.name);
+  const contents = recipe.files?.map((path) => readFileSync(join(root, path))) ?? [readFileSync(root)];
+  const content = Buffer.concat(contents);
+  const hashes: Buffer[] = [];
+  for (let at = 0; at < content.length; at += recipe.pieceLength) {
+    const piece = content.subarray(at, at + recipe.pieceLength);
+    hashes.push(createHash('sha1').update(piece).digest());
+  }
+  const files = recipe.files?.map((path, i) => ({ length: contents[i]!.length, path: path.split('/') }));
+  return { length: content.length, pieces: Buffer.concat(hashes), files: files ?? null };
 }
 
 export type BencodeValue =

@@ -27,12 +27,16 @@ export function writeTree(root: string, spec: TreeSpec): void {
   }
 }
 
-/** Every file below `root` with the SHA-256 of its content, sorted by path: two equal trees give equal objects. */
-export function treeDigest(root: string): Record<string, string> {
+/** Every file below `root` with the SHA-256 of its content, sorted by path: equal trees give equal objects. */
+export function treeDigest(
+  root: string,
+  counts: (path: string) => boolean = () => true,
+): Record<string, string> {
   const digests: Record<string, string> = {};
   for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const full = join(entry.parentPath, entry.name);
+    if (!counts(relative(root, full))) continue;
     digests[relative(root, full)] = createHash('sha256').update(readFileSync(full)).digest('hex');
   }
   return Object.fromEntries(Object.entries(digests).sort(([a], [b]) => (a < b ? -1 : 1)));
