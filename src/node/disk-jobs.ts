@@ -15,6 +15,8 @@ export interface DiskSpan {
 
 /** A stretch of a piece that is to be written. */
 export interface WriteSpan extends DiskSpan {
+  /** Where it begins in the piece. */
+  readonly begin: number;
   /** Bytes of the whole file, or -1 if it grows by itself. */
   readonly fileLength: number;
   /** False if the file was there before: one that vanished is not made again. */

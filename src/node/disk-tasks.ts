@@ -9,7 +9,6 @@ import type {
   DiskAnswer,
   DiskJob,
   DiskResults,
-  DiskSpan,
   HashJob,
   MoveJob,
   SmallWrite,
@@ -98,11 +97,9 @@ export class DiskTasks {
     const answer = { buffer: job.buffer, digests, failure: null, root: null };
     if (!isRight) return { ...answer, status: 'mismatch' };
     try {
-      let begin = 0;
       for (const span of job.spans) {
-        const end = begin + span.length;
-        if (span.zero !== true) this.#writeSpan(job.root, span, piece.subarray(begin, end));
-        begin = end;
+        if (span.zero === true) continue;
+        this.#writeSpan(job.root, span, piece.subarray(span.begin, span.begin + span.length));
       }
       this.#writeSmall(job.root, job.after);
       return { ...answer, status: 'written', root: folderIdentity(job.root.path) };
@@ -223,12 +220,8 @@ function blockDigests(piece: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /** Nobody sends the bytes of pad files (BEP 47), so the buffer holds anything there. */
-function zeroPads(piece: Uint8Array, spans: readonly DiskSpan[]): void {
-  let begin = 0;
-  for (const span of spans) {
-    if (span.zero === true) piece.fill(0, begin, begin + span.length);
-    begin += span.length;
-  }
+function zeroPads(piece: Uint8Array, spans: readonly WriteSpan[]): void {
+  for (const { begin, length, zero } of spans) if (zero === true) piece.fill(0, begin, begin + length);
 }
 
 function isContained(root: DiskRoot, path: string): boolean {

@@ -1,0 +1,211 @@
+import { close, constants, fstat, lstat, open, read, realpath } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { dirname, sep } from 'node:path';
+import { StorageError } from '../errors.ts';
+import type { DiskFaults, DiskOperation } from './disk-faults.ts';
+import { isInside } from './safe-path.ts';
+import { errnoOf, fileMissing, toStorageError, unsafePath } from './storage-errors.ts';
+
+/** How long a deleted or replaced file may be read on before it is noticed. */
+const RECHECK_MS = 2_000;
+const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+type Done = (error: StorageError | null) => void;
+
+interface ReadFile {
+  readonly path: string;
+  fd: number;
+  dev: number;
+  ino: number;
+  checkedAt: number;
+  /** Reads under way; the descriptor is closed when there are none. */
+  users: number;
+  /** No longer in the cache. */
+  isDropped: boolean;
+  /** While it is being opened or looked at again: who waits for it. */
+  waiting: ((file: ReadFile | StorageError) => void)[] | null;
+}
+
+/**
+ * Reads for uploads: without blocking the calling thread (libuv's pool does the work) and straight into the caller's
+ * buffer. Keeps files open, least recently used first.
+ */
+export class ReadFiles {
+  #capacity: number;
+  readonly #faults: DiskFaults | null;
+  readonly #files = new Map<string, ReadFile>();
+
+  constructor(capacity: number, faults: DiskFaults | null = null) {
+    this.#capacity = Math.max(1, capacity);
+    this.#faults = faults;
+  }
+
+  /**
+   * Fills `into` from `offset` on. A file that is shorter is `ERR_FILE_MISSING`.
+   * @param root The folder that the file must really lie in.
+   */
+  read(path: string, root: string, offset: number, into: Uint8Array, done: Done): void {
+    this.#acquire(path, root, (file) => {
+      if (file instanceof StorageError) {
+        done(file);
+        return;
+      }
+      this.#fill(file, offset, into, 0, (error) => {
+        this.#leave(file);
+        done(error);
+      });
+    });
+  }
+
+  /** Closes the file `top` and all files below it, as soon as nobody reads them. */
+  release(top: string): void {
+    for (const [path, file] of this.#files) {
+      if (path === top || path.startsWith(top + sep)) this.#drop(file);
+    }
+  }
+
+  #acquire(path: string, root: string, use: (file: ReadFile | StorageError) => void): void {
+    let file = this.#files.get(path);
+    if (file?.waiting === null) {
+      if (performance.now() - file.checkedAt < RECHECK_MS) {
+        file.users++;
+        this.#files.delete(path);
+        this.#files.set(path, file);
+        use(file);
+        return;
+      }
+      file.waiting = [use];
+      this.#recheck(file, root);
+      return;
+    }
+    if (file) {
+      file.waiting.push(use);
+      return;
+    }
+    file = { path, fd: -1, dev: 0, ino: 0, checkedAt: 0, users: 0, isDropped: false, waiting: [use] };
+    this.#files.set(path, file);
+    this.#evict(this.#capacity);
+    this.#open(file, root, true);
+  }
+
+  #fill(file: ReadFile, offset: number, into: Uint8Array, filled: number, done: Done): void {
+    const most = this.#limit('read', file.path);
+    if (typeof most !== 'number') {
+      setImmediate(done, most);
+      return;
+    }
+    const want = Math.min(into.length - filled, most);
+    read(file.fd, into, filled, want, offset + filled, (error, count) => {
+      if (error) done(toStorageError(error, 'read', file.path));
+      else if (filled + count === into.length) done(null);
+      else if (count > 0) this.#fill(file, offset, into, filled + count, done);
+      else done(fileMissing(file.path, `is shorter than expected: it ends before byte ${offset + filled}`));
+    });
+  }
+
+  #open(file: ReadFile, root: string, mayRetry: boolean): void {
+    const { path } = file;
+    realpath.native(root, (rootError, realRoot) => {
+      realpath.native(dirname(path), (error, folder) => {
+        const failed = rootError ?? error;
+        if (failed) this.#settle(file, toStorageError(failed, 'open', path));
+        else if (isInside(realRoot, folder)) this.#openContained(file, root, mayRetry);
+        else this.#settle(file, unsafePath(path, `its folder is a link that leads out of ${root}`));
+      });
+    });
+  }
+
+  #openContained(file: ReadFile, root: string, mayRetry: boolean): void {
+    const { path } = file;
+    const fault = this.#limit('open', path);
+    if (typeof fault !== 'number') {
+      setImmediate(() => this.#settle(file, fault));
+      return;
+    }
+    open(path, FLAGS, (error, fd) => {
+      if (error) {
+        const errno = errnoOf(error);
+        if ((errno === 'EMFILE' || errno === 'ENFILE') && mayRetry) {
+          this.#capacity = Math.max(1, this.#files.size >> 1);
+          this.#evict(1);
+          this.#open(file, root, false);
+        } else {
+          this.#settle(file, toStorageError(error, 'open', path));
+        }
+        return;
+      }
+      file.fd = fd;
+      fstat(fd, (statError, stat) => {
+        if (statError) this.#settle(file, toStorageError(statError, 'open', path));
+        else if (!stat.isFile()) this.#settle(file, unsafePath(path, 'it is not a regular file'));
+        else this.#accept(file, stat);
+      });
+    });
+  }
+
+  /** Does the path still name the file that is open? If not, open what is there. */
+  #recheck(file: ReadFile, root: string): void {
+    lstat(file.path, (error, stat) => {
+      if (!error && stat.ino === file.ino && stat.dev === file.dev) {
+        this.#accept(file, stat);
+        return;
+      }
+      const { waiting } = file;
+      file.waiting = null;
+      this.#drop(file);
+      for (const use of waiting!) this.#acquire(file.path, root, use);
+    });
+  }
+
+  #accept(file: ReadFile, stat: Stats): void {
+    file.dev = stat.dev;
+    file.ino = stat.ino;
+    file.checkedAt = performance.now();
+    this.#settle(file, file);
+  }
+
+  #settle(file: ReadFile, result: ReadFile | StorageError): void {
+    const waiting = file.waiting!;
+    file.waiting = null;
+    if (result === file) file.users += waiting.length;
+    else this.#drop(file);
+    for (const use of waiting) use(result);
+    // Released while it was being opened, and nobody came to read.
+    if (file.isDropped && file.users === 0) this.#close(file);
+  }
+
+  #leave(file: ReadFile): void {
+    file.users--;
+    if (file.isDropped && file.users === 0) this.#close(file);
+  }
+
+  #evict(capacity: number): void {
+    for (const file of this.#files.values()) {
+      if (this.#files.size <= capacity) return;
+      if (file.users === 0 && file.waiting === null) this.#drop(file);
+    }
+  }
+
+  #drop(file: ReadFile): void {
+    if (this.#files.get(file.path) === file) this.#files.delete(file.path);
+    file.isDropped = true;
+    if (file.users === 0 && file.waiting === null) this.#close(file);
+  }
+
+  #close(file: ReadFile): void {
+    if (file.fd < 0) return;
+    const { fd } = file;
+    file.fd = -1;
+    close(fd, () => {
+      // Nothing was written through it, so nothing can be lost.
+    });
+  }
+
+  #limit(operation: DiskOperation, path: string): number | StorageError {
+    try {
+      return this.#faults?.check(operation, path) ?? Infinity;
+    } catch (error) {
+      return toStorageError(error, operation, path);
+    }
+  }
+}

@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StorageError } from '../errors.ts';
+import type { ResumeStore } from '../ports.ts';
+import { assert } from '../util/assert.ts';
+import { logger } from '../util/log.ts';
+import { errnoOf, toStorageError, unsafePath } from './storage-errors.ts';
+
+/** The record of the largest torrent anyone makes (200,000 files, a million pieces) has 4 MiB. */
+const RECORD_BYTES_MAX = 67_108_864;
+/** A save takes seconds at most, so a temporary file of that age is left over from a crash. */
+const LEFTOVER_AGE_MS = 3_600_000;
+const KEY = /^[0-9a-f]{1,128}$/;
+
+const log = logger('resume');
+
+/** Resume records as files `<key>.resume`. Keys are hexadecimal digits. */
+export interface ResumeFiles extends ResumeStore {
+  /** Renames a record that turned out to be damaged to `<key>.bad`, so that it can be looked at. */
+  setAside(key: string, done: () => void): void;
+}
+
+/**
+ * A save writes a new file, makes it last, and puts it in the place of the old one in a single step, so any crash leaves
+ * the old record or the new one. The folder and the files are readable for their owner only: they tell what was fetched.
+ */
+export function resumeFiles(stateDir: string): ResumeFiles {
+  return new ResumeFolder(stateDir);
+}
+
+type SaveDone = (error: StorageError | null) => void;
+
+/** Saves of one key run one after the other; of those that wait only the newest is worth writing. */
+interface SaveQueue {
+  waiting: { record: Uint8Array; done: SaveDone[] } | null;
+}
+
+class ResumeFolder implements ResumeFiles {
+  readonly #dir: string;
+  readonly #saves = new Map<string, SaveQueue>();
+  #wasSwept = false;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  load(key: string, done: (record: Uint8Array | null) => void): void {
+    const path = this.#path(key);
+    readCapped(path).then(done, (error: unknown) => {
+      // Without a readable record the torrent is checked anew, which is always right.
+      if (errnoOf(error) !== 'ENOENT') log('cannot read %s: %s', path, error);
+      done(null);
+    });
+  }
+
+  save(key: string, record: Uint8Array, done: SaveDone): void {
+    const path = this.#path(key);
+    const queue = this.#saves.get(key);
+    if (queue) {
+      queue.waiting = { record, done: [...(queue.waiting?.done ?? []), done] };
+      return;
+    }
+    this.#saves.set(key, { waiting: null });
+    void this.#saveInTurn(key, path, record, [done]);
+  }
+
+  remove(key: string, done: () => void): void {
+    this.#change(this.#path(key), rm(this.#path(key), { force: true }), done);
+  }
+
+  setAside(key: string, done: () => void): void {
+    this.#change(this.#path(key), rename(this.#path(key), join(this.#dir, `${key}.bad`)), done);
+  }
+
+  #path(key: string): string {
+    assert(KEY.test(key), `a key is hexadecimal digits, got ${JSON.stringify(key)}`);
+    return join(this.#dir, `${key}.resume`);
+  }
+
+  #change(path: string, work: Promise<void>, done: () => void): void {
+    work.then(done, (error: unknown) => {
+      // The next save replaces the record, and a reader checks it anyway.
+      log('cannot move or delete %s: %s', path, error);
+      done();
+    });
+  }
+
+  async #saveInTurn(key: string, path: string, record: Uint8Array, done: readonly SaveDone[]): Promise<void> {
+    let error: StorageError | null = null;
+    try {
+      await this.#replace(key, path, record);
+    } catch (cause) {
+      error = toStorageError(cause, 'save', path);
+    }
+    const queue = this.#saves.get(key)!;
+    const { waiting } = queue;
+    queue.waiting = null;
+    if (waiting) void this.#saveInTurn(key, path, waiting.record, waiting.done);
+    else this.#saves.delete(key);
+    for (const tell of done) tell(error);
+  }
+
+  async #replace(key: string, path: string, record: Uint8Array): Promise<void> {
+    await this.#prepare();
+    const temporary = join(this.#dir, `${key}.${randomBytes(8).toString('hex')}.tmp`);
+    try {
+      const file = await open(temporary, 'wx', 0o600);
+      try {
+        await file.writeFile(record);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    await this.#syncFolder();
+  }
+
+  async #prepare(): Promise<void> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    if (process.getuid) {
+      const { uid, mode } = await stat(this.#dir);
+      const us = process.getuid();
+      if (uid !== us && us !== 0) throw unsafePath(this.#dir, 'the folder for state belongs to another user');
+      if ((mode & 0o077) !== 0 && uid === us) await chmod(this.#dir, 0o700);
+    }
+    if (this.#wasSwept) return;
+    this.#wasSwept = true;
+    for (const name of await readdir(this.#dir)) {
+      if (!/^[0-9a-f]+\.[0-9a-f]{16}\.tmp$/.test(name)) continue;
+      const path = join(this.#dir, name);
+      const { mtimeMs } = await stat(path);
+      if (Date.now() - mtimeMs > LEFTOVER_AGE_MS) await rm(path, { force: true });
+    }
+  }
+
+  async #syncFolder(): Promise<void> {
+    if (process.platform === 'win32') return; // Cannot open a folder, and keeps its entries by itself.
+    const folder = await open(this.#dir, constants.O_RDONLY);
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  }
+}
+
+async function readCapped(path: string): Promise<Uint8Array> {
+  const file = await open(
+    path,
+    constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+  );
+  try {
+    const found = await file.stat();
+    if (!found.isFile()) throw unsafePath(path, 'it is not a regular file');
+    if (found.size > RECORD_BYTES_MAX) throw unsafePath(path, `it has more than ${RECORD_BYTES_MAX} bytes`);
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
+}
