@@ -1,4 +1,13 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli/main.js';
-
-await main(process.argv.slice(2));
+// Parsed by every Node there is: no static import, no syntax newer than 2015 before the version is known.
+var version = process.versions.node.split('.').map(Number);
+if (version[0] < 20 || (version[0] === 20 && version[1] < 19)) {
+  console.error(
+    'torrent-ts needs Node 20.19 or newer, this is ' + process.versions.node + '. Get it: https://nodejs.org',
+  );
+  process.exit(1);
+} else {
+  import('../dist/cli/main.js').then(function (cli) {
+    return cli.main(process.argv.slice(2));
+  });
+}

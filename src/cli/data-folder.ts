@@ -1,0 +1,63 @@
+import { access, constants, mkdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Context } from './context.ts';
+import { safeText } from './escape.ts';
+import { CliError, EXIT, reasonOf } from './exit-codes.ts';
+import { formatBytes } from './format.ts';
+import type { MetaInfo } from './library.ts';
+import type { LoadedTorrent } from './load-torrent.ts';
+import type { Selection } from './parse-values.ts';
+import { freeBytes } from './transfer.ts';
+
+/** `stat` counts what a file takes in these units, whatever the file system's own are. */
+const STAT_BLOCK_BYTES = 512;
+
+/**
+ * Makes the download folder and makes sure that it can be written, before anything is connected. Warns when the
+ * torrents will not fit.
+ * @throws CliError `EXIT.disk`
+ */
+export async function prepareFolder(
+  context: Context,
+  dir: string,
+  torrents: readonly LoadedTorrent[],
+  select: readonly Selection[] | undefined,
+): Promise<void> {
+  const shown = safeText(resolve(dir));
+  try {
+    await mkdir(dir, { recursive: true });
+    await access(dir, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    // `mkdir` says EEXIST for a file where the folder belongs.
+    const isFile = (await stat(dir).catch(() => null))?.isDirectory() === false;
+    const reason = isFile ? 'it is a file' : reasonOf(error);
+    throw new CliError(`cannot download into ${shown}: ${reason}`, EXIT.disk, { cause: error });
+  }
+  const free = await freeBytes(dir);
+  if (free === null) return;
+  let missing = 0;
+  for (const { metaInfo } of torrents) missing += await missingBytes(context, metaInfo, dir, select);
+  if (missing > free) {
+    context.terminal.warn(
+      `${formatBytes(missing)} to download, but only ${formatBytes(free)} free in ${shown}; it will have to wait for space`,
+    );
+  }
+}
+
+/** About as many bytes as the disk has yet to take. */
+async function missingBytes(
+  context: Context,
+  metaInfo: MetaInfo,
+  dir: string,
+  select: readonly Selection[] | undefined,
+): Promise<number> {
+  const { selectFiles } = await context.library();
+  const wanted = select ? selectFiles(metaInfo, select) : null;
+  let missing = 0;
+  for (const { index, path, length, padding } of metaInfo.files) {
+    if (padding || length === 0 || wanted?.[index] === false) continue;
+    const there = await stat(join(dir, path)).catch(() => null); // Most of them are not there yet.
+    missing += Math.max(0, length - (there?.blocks ?? 0) * STAT_BLOCK_BYTES);
+  }
+  return missing;
+}

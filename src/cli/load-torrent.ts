@@ -1,0 +1,114 @@
+import { open } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Context } from './context.ts';
+import { safeText } from './escape.ts';
+import { CliError, EXIT, reasonOf } from './exit-codes.ts';
+import type { MetaInfo } from './library.ts';
+
+/**
+ * The largest .torrent that is read: two million pieces take 40 MiB of hashes, and 200,000 long paths some more.
+ */
+const TORRENT_BYTES_MAX = 100 * 1_048_576;
+/** The whole fetch of a .torrent, redirects included. */
+const FETCH_TIMEOUT_MS = 30_000;
+
+export interface LoadedTorrent {
+  readonly metaInfo: MetaInfo;
+  readonly bytes: Uint8Array;
+  /** Where it came from, safe to show. */
+  readonly label: string;
+}
+
+/**
+ * Reads a torrent from a file, an http(s) URL, or stdin (`-`).
+ * @throws CliError `EXIT.badInput` naming the source and what is wrong with it.
+ */
+export async function loadTorrent(context: Context, source: string): Promise<LoadedTorrent> {
+  const label = source === '-' ? 'stdin' : safeText(source);
+  const bytes = await readSource(context, source, label);
+  const { parseTorrent } = await context.library();
+  try {
+    return { metaInfo: parseTorrent(bytes), bytes, label };
+  } catch (error) {
+    const hint = describeContent(bytes);
+    const reason = hint ?? safeText(error instanceof Error ? error.message : String(error));
+    throw new CliError(`${label} is not a usable torrent: ${reason}`, EXIT.badInput, { cause: error });
+  }
+}
+
+async function readSource(context: Context, source: string, label: string): Promise<Uint8Array> {
+  if (/^magnet:/i.test(source)) {
+    throw new CliError(
+      'magnet links are not supported; give the .torrent file or its http(s) URL',
+      EXIT.badInput,
+    );
+  }
+  try {
+    if (source === '-') return await collect(context.stdin);
+    if (/^https?:\/\//i.test(source)) return await fetchBytes(source, context.interrupt.signal);
+    return await readFile(source, context.interrupt.signal);
+  } catch (error) {
+    context.interrupt.signal.throwIfAborted();
+    if (error instanceof CliError) throw error;
+    throw new CliError(`cannot read ${label}: ${safeText(reasonOf(error))}`, EXIT.badInput, { cause: error });
+  }
+}
+
+async function readFile(path: string, signal: AbortSignal): Promise<Uint8Array> {
+  // Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const stat = await file.stat();
+    if (stat.isFIFO())
+      return await collect(new Socket({ fd: file.fd, readable: true, writable: false, signal }));
+    if (stat.isDirectory())
+      throw new CliError(`cannot read ${safeText(path)}: it is a folder`, EXIT.badInput);
+    if (!stat.isFile()) {
+      throw new CliError(`cannot read ${safeText(path)}: it is not a regular file`, EXIT.badInput);
+    }
+    return await collect(file.createReadStream({ autoClose: false, signal }));
+  } finally {
+    await file.close();
+  }
+}
+
+async function fetchBytes(url: string, signal: AbortSignal): Promise<Uint8Array> {
+  const timeout = AbortSignal.timeout(FETCH_TIMEOUT_MS);
+  try {
+    const response = await fetch(url, { signal: AbortSignal.any([signal, timeout]) });
+    if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`.trim());
+    // Counted after decompression, so that a small answer cannot become a large one.
+    return await collect(response.body ?? new ReadableStream<Uint8Array>());
+  } catch (error) {
+    if (timeout.aborted)
+      throw new Error(`no answer within ${FETCH_TIMEOUT_MS / 1000} seconds`, { cause: error });
+    // fetch says "fetch failed" and keeps the reason in the cause.
+    const cause = error instanceof Error ? error.cause : undefined;
+    throw cause instanceof Error ? new Error(cause.message, { cause: error }) : error;
+  }
+}
+
+async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of chunks) {
+    parts.push(part);
+    length += part.length;
+    if (length > TORRENT_BYTES_MAX)
+      throw new Error(`it is larger than ${TORRENT_BYTES_MAX >> 20} MiB, no torrent is`);
+  }
+  return Buffer.concat(parts);
+}
+
+/** What bytes are that are no torrent, when it is easy to see. */
+function describeContent(bytes: Uint8Array): string | null {
+  if (bytes.length === 0) return 'it is empty';
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return 'it is gzip data; unpack it first (gunzip)';
+  if (bytes[0] === 0x50 && bytes[1] === 0x4b) return 'it is a zip archive; unpack it first';
+  const start = new TextDecoder().decode(bytes.subarray(0, 256)).trimStart().toLowerCase();
+  if (start.startsWith('<'))
+    return 'it looks like a web page (HTML); was a login or an error page saved instead?';
+  if (start.startsWith('magnet:')) return 'it holds a magnet link, which is not supported';
+  return null;
+}
