@@ -1,0 +1,145 @@
+import type { Cancel } from '../ports.ts';
+import { Heap } from '../util/heap.ts';
+import { Fifo } from './fifo.ts';
+import type { AnyFlow, Unit, UnitTarget } from './flow.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/**
+ * The receiving side of a host's connection to the network: flows whose blocks have arrived share it in turns.
+ *
+ * To spend one event per block, the downlink plans which block it will finish next and wakes only then. While it has
+ * nothing that arrived, it plans for the block that arrives first, and changes the plan if one overtakes it.
+ */
+export class Downlink implements UnitTarget {
+  readonly #clock: VirtualClock;
+  #bytesPerSec: number;
+  /** Units on their way, by the time of their last byte. */
+  readonly #smallInFlight = new Heap<Unit>();
+  readonly #bulkInFlight = new Heap<Unit>();
+  /** Flows with blocks that have arrived and wait to be received. */
+  readonly #waiting = new Fifo<AnyFlow>();
+  /** The block to finish next. */
+  #planned: Unit | null = null;
+  #plannedAt = Infinity;
+  /** When the bytes received so far have all passed. */
+  #freeAt = 0;
+  /** What small units took of the rate while a block was being received: the next block starts that much later. */
+  #owedMs = 0;
+  #wake: Cancel | null = null;
+  #wakeAt = Infinity;
+  #isDown = false;
+  #receivedBytes = 0;
+
+  constructor(clock: VirtualClock, bytesPerSec: number) {
+    this.#clock = clock;
+    this.#bytesPerSec = bytesPerSec;
+  }
+
+  get bytesPerSec(): number {
+    return this.#bytesPerSec;
+  }
+
+  /** Holds from the next unit on. */
+  set bytesPerSec(value: number) {
+    this.#bytesPerSec = value;
+  }
+
+  /** All bytes that reached this host. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  push(unit: Unit): void {
+    if (this.#isDown) return;
+    if (!unit.isBulk) this.#smallInFlight.push(unit.lastByteMs, unit);
+    else if (this.#planned === null) this.#planFor(unit);
+    else if (this.#overtakesPlan(unit)) {
+      this.#bulkInFlight.push(this.#planned.lastByteMs, this.#planned);
+      this.#planFor(unit);
+    } else this.#bulkInFlight.push(unit.lastByteMs, unit);
+    this.#wakeInTime();
+  }
+
+  /** The host is gone: nothing reaches it any more. */
+  shutDown(): void {
+    this.#isDown = true;
+    this.#wake?.cancel();
+    this.#planned = null;
+    this.#waiting.clear();
+  }
+
+  #overtakesPlan(unit: Unit): boolean {
+    const planned = this.#planned!;
+    return unit.lastByteMs < planned.lastByteMs && planned.lastByteMs > this.#clock.now();
+  }
+
+  #planFor(unit: Unit): void {
+    const startMs = Math.max(this.#freeAt, unit.firstByteMs);
+    this.#planned = unit;
+    this.#plannedAt = Math.max(unit.lastByteMs, startMs + this.#takesMs(unit));
+  }
+
+  #takesMs(unit: Unit): number {
+    return (unit.bytes / this.#bytesPerSec) * 1000;
+  }
+
+  #wakeInTime(): void {
+    const at = Math.min(this.#smallInFlight.minKey, this.#plannedAt);
+    if (at >= this.#wakeAt) return;
+    this.#wake?.cancel();
+    this.#wakeAt = at;
+    this.#wake = this.#clock.at(at, this.#run);
+  }
+
+  readonly #run = (): void => {
+    this.#wakeAt = Infinity;
+    this.#wake = null;
+    const now = this.#clock.now();
+    this.#landSmall(now);
+    if (this.#plannedAt <= now) this.#landPlanned();
+    if (this.#isDown) return; // A receiver took its host off the network.
+    this.#queueArrived(now);
+    if (this.#planned === null) this.#planNext();
+    this.#wakeInTime();
+  };
+
+  #landSmall(now: number): void {
+    while (this.#smallInFlight.minKey <= now && !this.#isDown) {
+      const unit = this.#smallInFlight.pop()!;
+      if (this.#planned !== null) this.#owedMs += this.#takesMs(unit);
+      else this.#freeAt = Math.max(this.#freeAt, unit.firstByteMs) + this.#takesMs(unit);
+      this.#receivedBytes += unit.bytes;
+      unit.flow.land(unit);
+    }
+  }
+
+  #landPlanned(): void {
+    const unit = this.#planned;
+    if (unit === null) return;
+    this.#freeAt = this.#plannedAt + this.#owedMs;
+    this.#owedMs = 0;
+    this.#planned = null;
+    this.#plannedAt = Infinity;
+    this.#receivedBytes += unit.bytes;
+    unit.flow.land(unit);
+  }
+
+  #queueArrived(now: number): void {
+    while (this.#bulkInFlight.minKey <= now) {
+      const unit = this.#bulkInFlight.pop()!;
+      unit.flow.arrived.push(unit);
+      if (unit.flow.arrived.length === 1) this.#waiting.push(unit.flow);
+    }
+  }
+
+  #planNext(): void {
+    const flow = this.#waiting.shift();
+    if (flow === undefined) {
+      const unit = this.#bulkInFlight.pop();
+      if (unit !== undefined) this.#planFor(unit);
+      return;
+    }
+    this.#planFor(flow.arrived.shift()!);
+    if (flow.arrived.length > 0) this.#waiting.push(flow);
+  }
+}

@@ -1,0 +1,65 @@
+import { SimHost, type HostOptions } from './sim-host.ts';
+import { Trace } from './trace.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** Bytes that one direction of a connection may have under way; a well-tuned TCP on today's systems has megabytes. */
+const WINDOW_BYTES = 1_048_576;
+
+export interface NetworkOptions {
+  /** Bytes that one direction of a connection may have under way. Default: 1 MiB. */
+  readonly windowBytes?: number;
+  /**
+   * Blocks arrive in two parts with other messages between them, as they do on a real network, at twice the cost.
+   * Default: false.
+   */
+  readonly splitBlocks?: boolean;
+}
+
+/** All hosts, and what lies between them. */
+export class SimNetwork {
+  readonly clock: VirtualClock;
+  readonly trace: Trace;
+  readonly windowBytes: number;
+  readonly splitBlocks: boolean;
+  readonly #hosts = new Map<string, SimHost>();
+  #linkCount = 0;
+
+  constructor(clock: VirtualClock, trace: Trace = new Trace(), options: NetworkOptions = {}) {
+    this.clock = clock;
+    this.trace = trace;
+    this.windowBytes = options.windowBytes ?? WINDOW_BYTES;
+    this.splitBlocks = options.splitBlocks ?? false;
+  }
+
+  get hosts(): Iterable<SimHost> {
+    return this.#hosts.values();
+  }
+
+  /** Adds a host, of the next address of 11.0.0.0/8, which no rule about local networks covers, if it names none. */
+  addHost(options: HostOptions = {}): SimHost {
+    const index = this.#hosts.size + 1;
+    const ip = options.ip ?? `11.${index >> 16}.${(index >> 8) & 255}.${index & 255}`;
+    const host = new SimHost(this.clock, ip, options);
+    this.#hosts.set(ip, host);
+    return host;
+  }
+
+  hostAt(ip: string): SimHost | undefined {
+    return this.#hosts.get(ip);
+  }
+
+  nextLinkId(): number {
+    return this.#linkCount++;
+  }
+
+  /** Cuts the network: these hosts no longer reach the others. What is in flight still arrives. */
+  split(side: Iterable<SimHost>): void {
+    for (const host of side) host.side = 1;
+  }
+
+  /** Makes the network whole: what waited at the cut goes on. */
+  heal(): void {
+    for (const host of this.#hosts.values()) host.side = 0;
+    for (const host of this.#hosts.values()) host.uplink.retryStalled();
+  }
+}
