@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** A folder for JSON reports, beside what is shown to people. */
+const reports = process.env.TORRENT_TS_REPORTS;
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
@@ -7,5 +10,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    ...(reports ? { reporters: ['default', 'json'], outputFile: { json: `${reports}/unit.json` } } : {}),
   },
 });
