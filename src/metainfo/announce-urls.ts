@@ -1,0 +1,64 @@
+/** The URLs of a .torrent: trackers in tiers (BEP 3, BEP 12) and web seeds (BEP 19). Bad ones are left out. */
+import { isList, readBytes, readList, readValue } from '../bencode/fields.ts';
+import type { BencodeDict, BencodeValue } from '../bencode/value.ts';
+import { toTextStrict } from '../util/bytes.ts';
+import { TRACKERS_MAX, URL_LENGTH_MAX, WEB_SEEDS_MAX } from './limits.ts';
+
+const AUTHORITY = String.raw`(?:[^\s/?#@]+@)?(?:\[[0-9a-f:.]+\]|[^\s/?#@:[\]]+)(?::\d{1,5})?`;
+const TRACKER = new RegExp(String.raw`^(?:https?|udp)://${AUTHORITY}(?:[/?#]\S*)?$`, 'iu');
+const WEB_SEED = new RegExp(String.raw`^https?://${AUTHORITY}(?:[/?#]\S*)?$`, 'iu');
+// eslint-disable-next-line no-control-regex
+const CONTROL = /[\0-\x1f\x7f-\x9f]/u;
+
+/** Can a tracker have this address? Whether it may be asked is decided where the question is sent. */
+export function isTrackerUrl(url: string): boolean {
+  return url.length <= URL_LENGTH_MAX && TRACKER.test(url) && !CONTROL.test(url);
+}
+
+export function isWebSeedUrl(url: string): boolean {
+  return url.length <= URL_LENGTH_MAX && WEB_SEED.test(url) && !CONTROL.test(url);
+}
+
+/** Tiers without empty ones and without a URL twice. `announce` counts only without an `announce-list` (BEP 12). */
+export function readTrackers(root: BencodeDict): readonly (readonly string[])[] {
+  const seen = new Set<string>();
+  const tiers: (readonly string[])[] = [];
+  for (const tier of readList(root, 'announce-list') ?? []) {
+    // A tier that is a bare URL is against BEP 12, but its meaning is plain.
+    const urls = takeUrls(isList(tier) ? tier : [tier], isTrackerUrl, seen, TRACKERS_MAX);
+    if (urls.length > 0) tiers.push(Object.freeze(urls));
+    if (seen.size >= TRACKERS_MAX) break;
+  }
+  if (tiers.length === 0) {
+    const announce = readBytes(root, 'announce');
+    const urls = announce ? takeUrls([announce], isTrackerUrl, seen, TRACKERS_MAX) : [];
+    if (urls.length > 0) tiers.push(Object.freeze(urls));
+  }
+  return Object.freeze(tiers);
+}
+
+/** BEP 19: one URL or a list of them. */
+export function readWebSeeds(root: BencodeDict): readonly string[] {
+  const value = readValue(root, 'url-list');
+  const items = isList(value) ? value : value === undefined ? [] : [value];
+  return Object.freeze(takeUrls(items, isWebSeedUrl, new Set(), WEB_SEEDS_MAX));
+}
+
+function takeUrls(
+  items: readonly BencodeValue[],
+  isGood: (url: string) => boolean,
+  seen: Set<string>,
+  max: number,
+): string[] {
+  const urls: string[] = [];
+  for (const item of items) {
+    if (seen.size >= max) break;
+    // Long ones are dropped before they are decoded.
+    if (!(item instanceof Uint8Array) || item.length > 2 * URL_LENGTH_MAX) continue;
+    const url = toTextStrict(item)?.trim();
+    if (url === undefined || !isGood(url) || seen.has(url)) continue;
+    seen.add(url);
+    urls.push(url);
+  }
+  return urls;
+}
