@@ -13,6 +13,7 @@ import { UdpResponder } from '../tracker/server/udp-responder.ts';
 import { canonicalIp, ipFamily } from '../util/ip.ts';
 import { logger } from '../util/log.ts';
 import { Rng } from '../util/rng.ts';
+import { SystemClock } from './system-clock.ts';
 
 const log = logger('tracker-server');
 
@@ -35,13 +36,14 @@ const TIMEOUT_CHECK_MS = 2000;
 const CONNECTIONS_MAX = 900;
 
 export interface TrackerServerOptions {
-  readonly clock: Clock;
+  /** Default: the system's. */
+  readonly clock?: Clock;
   /** Address to listen on. Default: all, IPv6 and IPv4. */
   readonly host?: string;
-  /** 0 takes a free port, null leaves HTTP out. */
-  readonly httpPort: number | null;
-  /** 0 takes a free port, null leaves UDP out. */
-  readonly udpPort: number | null;
+  /** 0 takes a free port, false leaves HTTP out. Default: 0. */
+  readonly httpPort?: number | false;
+  /** 0 takes a free port, false leaves UDP out. Default: 0. */
+  readonly udpPort?: number | false;
   /** Seconds between the regular announces of a peer. Default: 1800. */
   readonly interval?: number;
   /** Info hashes in hex that are served, or null for all. Default: null. */
@@ -68,11 +70,12 @@ export class TrackerServer {
   #closing: Promise<void> | null = null;
 
   /** @throws ListenError if a port cannot be had. */
-  static async open(options: TrackerServerOptions): Promise<TrackerServer> {
+  static async open(options: TrackerServerOptions = {}): Promise<TrackerServer> {
+    const { host, httpPort = 0, udpPort = 0 } = options;
     const server = new TrackerServer(options);
     try {
-      if (options.httpPort !== null) await server.#openHttp(options.host, options.httpPort);
-      if (options.udpPort !== null) await server.#openUdp(options.host, options.udpPort);
+      if (httpPort !== false) await server.#openHttp(host, httpPort);
+      if (udpPort !== false) await server.#openUdp(host, udpPort);
     } catch (error) {
       await server.close();
       throw error;
@@ -81,7 +84,7 @@ export class TrackerServer {
   }
 
   private constructor(options: TrackerServerOptions) {
-    this.#clock = options.clock;
+    this.#clock = options.clock ?? new SystemClock();
     const interval = options.interval ?? INTERVAL_SECONDS;
     const allowed = options.infoHashes && new Set(options.infoHashes.map((hash) => hash.toLowerCase()));
     this.#policy = {
@@ -101,15 +104,24 @@ export class TrackerServer {
     this.#sweeping.unref();
   }
 
+  /** The port of HTTP, 0 without it. */
+  get httpPort(): number {
+    return (this.#http?.address() as AddressInfo | null | undefined)?.port ?? 0;
+  }
+
+  /** The port of UDP, 0 without it. */
+  get udpPort(): number {
+    return this.#udp?.address().port ?? 0;
+  }
+
   /** The announce URL over HTTP, or null. */
   get httpUrl(): string | null {
-    const address = this.#http?.address();
-    return address ? urlOf('http', address as AddressInfo) : null;
+    return this.#http && urlOf('http', this.#http.address() as AddressInfo);
   }
 
   /** The announce URL over UDP, or null. */
   get udpUrl(): string | null {
-    return this.#udp ? urlOf('udp', this.#udp.address()) : null;
+    return this.#udp && urlOf('udp', this.#udp.address());
   }
 
   stats(): TrackerServerStats {
