@@ -34,6 +34,8 @@ interface Duplicate {
   readonly ticket: number;
 }
 
+const NOBODY: readonly Duplicate[] = [];
+
 interface Candidate {
   readonly partial: PartialPiece;
   readonly block: number;
@@ -66,7 +68,7 @@ export class Endgame {
 
   /** Peers other than the first owner that were asked for this block. */
   others(blockIndex: number): readonly Duplicate[] {
-    return this.#duplicates.get(blockIndex) ?? [];
+    return this.#duplicates.get(blockIndex) ?? NOBODY;
   }
 
   has(blockIndex: number, slot: number): boolean {
@@ -144,9 +146,10 @@ export class Endgame {
       for (let block = 0; block < partial.blockCount; block++) {
         const owner = partial.owners[block]!;
         if (owner === FREE || owner === RECEIVED || owner === entry.slot) continue;
+        let seconds = secondsUntil(this.#peers.at(owner), partial.tickets[block]!, state.mean);
+        if (seconds < least) continue;
         const others = this.others(partial.piece * this.#geometry.blocksPerPiece + block);
         if (others.length + 1 >= maxOwners) continue;
-        let seconds = secondsUntil(this.#peers.at(owner), partial.tickets[block]!, state.mean);
         let isOurs = false;
         for (const { slot, ticket } of others) {
           isOurs ||= slot === entry.slot;

@@ -24,7 +24,10 @@ const RESORT_INTERVAL_MS = 50;
 const SPARE_BUCKETS = 16;
 const PRIORITIES = 8;
 /** What one member of a peer's own set costs against one step of a walk; measured, and only roughly right. */
-const OWN_SET_MEMBER_COST = 8;
+const OWN_SET_MEMBER_COST = 3;
+
+/** 2^32 / phi, the multiplier of Fibonacci hashing. */
+const GOLDEN_RATIO = 0x9e3779b1;
 
 const NONE = new Uint32Array(0);
 
@@ -202,26 +205,30 @@ export class OpenPieces {
   }
 
   #searchOwnSet(have: Uint8Array, above: number, ignoreRarity: boolean): number {
-    const counts = this.#availability.counts;
+    const { counts } = this.#availability;
+    const priorities = this.#priorities;
+    // Ties go to the smallest of random keys: one draw, and the piece mixed into it, gives each the same chance.
+    const salt = this.#rng.u32();
     let best = -1;
     let bestPriority = above;
     let bestCount = Infinity;
-    let ties = 0;
+    let bestKey = 0;
     for (let i = 0; i < have.length; i++) {
       for (let byte = have[i]! & this.bits[i]!; byte !== 0;) {
         const bit = Math.clz32(byte) - 24;
         byte &= ~(0x80 >> bit);
         const piece = i * 8 + bit;
-        const priority = this.#priorities[piece]!;
-        const count = ignoreRarity ? 0 : counts[piece]!;
+        const priority = priorities[piece]!;
         if (priority < bestPriority || priority <= above) continue;
-        if (priority > bestPriority || count < bestCount) ties = 0;
-        else if (count > bestCount) continue;
-        // The n-th of equals replaces the choice with a chance of 1/n, which leaves each the same chance.
-        if (++ties > 1 && this.#rng.below(ties) > 0) continue;
+        const count = ignoreRarity ? 0 : counts[piece]!;
+        const isBetter = priority > bestPriority || count < bestCount;
+        if (!isBetter && count > bestCount) continue;
+        const key = Math.imul(piece ^ salt, GOLDEN_RATIO) >>> 0;
+        if (!isBetter && key >= bestKey) continue;
         best = piece;
         bestPriority = priority;
         bestCount = count;
+        bestKey = key;
       }
     }
     return best;
@@ -283,32 +290,43 @@ export class OpenPieces {
     if (this.#order.length !== pieceCount) this.#shuffleAll(pieceCount);
     this.#cutBands();
 
-    const start = this.#start.fill(0);
+    // Private names are kept out of the loops: this runs over every piece.
+    const { bits } = this;
+    const { counts } = this.#availability;
+    const priorities = this.#priorities;
     const order = this.#order;
-    let open = 0;
-    for (let piece = 0; piece < pieceCount; piece++) {
-      if (!this.has(piece)) continue;
-      start[this.#bucketOf(piece)]!++;
-      open++;
+    const sorted = this.#spare;
+    const position = this.#position;
+    const start = this.#start.fill(0);
+    const firstBucket = Array.from(this.#bandOf, (band) => band * this.#stride);
+
+    for (let i = 0; i < bits.length; i++) {
+      for (let byte = bits[i]!; byte !== 0;) {
+        const bit = Math.clz32(byte) - 24;
+        const piece = i * 8 + bit;
+        start[firstBucket[priorities[piece]!]! + counts[piece]!]!++;
+        byte &= ~(0x80 >> bit);
+      }
     }
-    let next = pieceCount - open;
+    const outside = pieceCount - this.#size;
+    let next = outside;
     for (let bucket = 0; bucket < start.length; bucket++) {
       const size = start[bucket]!;
       start[bucket] = next;
       next += size;
     }
 
-    const sorted = this.#spare;
-    let outside = 0;
+    let nextOutside = 0;
     for (let i = 0; i < pieceCount; i++) {
       const piece = order[i]!;
-      const at = this.has(piece) ? start[this.#bucketOf(piece)]!++ : outside++;
+      const isOpen = (bits[piece >> 3]! & (0x80 >> (piece & 7))) !== 0;
+      const at = isOpen ? start[firstBucket[priorities[piece]!]! + counts[piece]!]!++ : nextOutside++;
       sorted[at] = piece;
-      this.#position[piece] = at;
+      position[piece] = at;
     }
     // Filling moved each boundary to the start of the next bucket: shift them back.
     start.copyWithin(1, 0);
-    start[0] = pieceCount - open;
+    start[0] = outside;
 
     this.#spare = order;
     this.#order = sorted;
@@ -317,30 +335,37 @@ export class OpenPieces {
   }
 
   #shuffleAll(pieceCount: number): void {
-    this.#order = Uint32Array.from({ length: pieceCount }, (_, piece) => piece);
+    const order = new Uint32Array(pieceCount);
+    // The shuffle of Fisher and Yates in its inside-out form, which fills the array as it goes.
+    for (let piece = 0; piece < pieceCount; piece++) {
+      const at = this.#rng.below(piece + 1);
+      order[piece] = order[at]!;
+      order[at] = piece;
+    }
+    this.#order = order;
     this.#spare = new Uint32Array(pieceCount);
     this.#position = new Uint32Array(pieceCount);
-    for (let i = pieceCount - 1; i > 0; i--) {
-      const j = this.#rng.below(i + 1);
-      const piece = this.#order[i]!;
-      this.#order[i] = this.#order[j]!;
-      this.#order[j] = piece;
-    }
   }
 
   /** Finds which priorities and how many copies there are, and makes the boundaries for them. */
   #cutBands(): void {
-    const counts = this.#availability.counts;
+    const { bits } = this;
+    const { counts } = this.#availability;
+    const priorities = this.#priorities;
+    const bandOf = this.#bandOf.fill(-1);
     let most = 0;
-    this.#bandOf.fill(-1);
-    for (let piece = 0; piece < counts.length; piece++) {
-      if (!this.has(piece)) continue;
-      this.#bandOf[this.#priorities[piece]!] = 0;
-      if (counts[piece]! > most) most = counts[piece]!;
+    for (let i = 0; i < bits.length; i++) {
+      for (let byte = bits[i]!; byte !== 0;) {
+        const bit = Math.clz32(byte) - 24;
+        const piece = i * 8 + bit;
+        bandOf[priorities[piece]!] = 0;
+        if (counts[piece]! > most) most = counts[piece]!;
+        byte &= ~(0x80 >> bit);
+      }
     }
     this.#bands = [];
     for (let priority = PRIORITIES - 1; priority > 0; priority--) {
-      if (this.#bandOf[priority] === 0) this.#bandOf[priority] = this.#bands.push(priority) - 1;
+      if (bandOf[priority] === 0) bandOf[priority] = this.#bands.push(priority) - 1;
     }
     this.#stride = most + SPARE_BUCKETS;
     const length = this.#bands.length * this.#stride + 1;

@@ -22,8 +22,10 @@ import { Selection } from './selection.ts';
 export const SKIP_PRIORITY = 0;
 export const NORMAL_PRIORITY = 4;
 
-/** A change of more than this part of all pieces is counted in bulk and sorted later. */
+/** A peer with more than this part of all pieces is counted in bulk, and the order of rarity sorted later. */
 const BULK_SHARE = 1 / 8;
+/** A wish for more than this part of all pieces counts each peer anew instead of piece by piece. */
+const RECOUNT_SHARE = 1 / 16;
 
 export class PiecePicker {
   /** Verified pieces. Changed by `onVerified` and `onLost` alone. */
@@ -110,7 +112,13 @@ export class PiecePicker {
   onVerified(piece: number): void {
     if (!this.have.add(piece)) return;
     this.#dropBlocks(piece);
-    if (hasBit(this.#wanted, piece)) this.#unwant(piece);
+    if (!hasBit(this.#wanted, piece)) return;
+    if (this.#open.has(piece)) this.#closeOpen(piece);
+    clearBit(this.#wanted, piece);
+    this.#wantedCount--;
+    for (const entry of this.#peers.slots) {
+      if (entry && hasBit(entry.bytes, piece)) entry.peer.wantedCount--;
+    }
   }
 
   /** The hash did not match, or the piece's blocks were given up: all of them are free again. */
@@ -122,7 +130,13 @@ export class PiecePicker {
   /** A verified piece is gone from the storage. */
   onLost(piece: number): void {
     if (!this.have.delete(piece)) return;
-    if (this.#priorities[piece] !== SKIP_PRIORITY) this.#want(piece);
+    if (this.#priorities[piece] === SKIP_PRIORITY) return;
+    setBit(this.#wanted, piece);
+    this.#wantedCount++;
+    for (const entry of this.#peers.slots) {
+      if (entry && hasBit(entry.bytes, piece)) entry.peer.wantedCount++;
+    }
+    this.#reopen(piece);
   }
 
   // Wishes
@@ -146,19 +160,29 @@ export class PiecePicker {
 
   /** @param priority 0 skips the piece, 1 to 7 want it, 4 is normal. */
   setPriority(piece: number, priority: number): void {
-    const before = this.#priorities[piece]!;
-    if (before === priority) return;
-    const isOpen = this.#open.has(piece);
-    if (isOpen && before !== SKIP_PRIORITY && priority !== SKIP_PRIORITY) {
-      this.#open.remove(piece);
-      this.#priorities[piece] = priority;
-      this.#open.insert(piece);
+    const wasWanted = hasBit(this.#wanted, piece);
+    const wasOpen = this.#open.has(piece);
+    this.#mark(piece, priority);
+    const isWanted = hasBit(this.#wanted, piece);
+    if (isWanted === wasWanted) return;
+    const by = isWanted ? 1 : -1;
+    const openBy = Number(this.#open.has(piece)) - Number(wasOpen);
+    for (const entry of this.#peers.slots) {
+      if (!entry || !hasBit(entry.bytes, piece)) continue;
+      entry.peer.wantedCount += by;
+      entry.openCount += openBy;
+    }
+  }
+
+  /** The same for all pieces from `first` up to, not including, `end`; for whole files at once. */
+  setPriorities(first: number, end: number, priority: number): void {
+    if (end - first <= this.#geometry.pieceCount * RECOUNT_SHARE) {
+      for (let piece = first; piece < end; piece++) this.setPriority(piece, priority);
       return;
     }
-    this.#priorities[piece] = priority;
-    if (this.have.has(piece)) return;
-    if (before === SKIP_PRIORITY) this.#want(piece);
-    else if (priority === SKIP_PRIORITY) this.#unwant(piece);
+    this.#open.unsort();
+    for (let piece = first; piece < end; piece++) this.#mark(piece, priority);
+    for (const entry of this.#peers.slots) if (entry) this.#recount(entry);
   }
 
   // Requests
@@ -285,8 +309,13 @@ export class PiecePicker {
     entry.isSeed = have.isFull;
     if (entry.isSeed) this.#availability.seeds++;
     else this.#count(have, 1);
-    entry.peer.wantedCount = have.isEmpty ? 0 : countCommon(entry.bytes, this.#wanted);
-    entry.openCount = have.isEmpty ? 0 : countCommon(entry.bytes, this.#open.bits);
+    this.#recount(entry);
+  }
+
+  #recount(entry: PeerEntry): void {
+    const { isEmpty } = entry.peer.have;
+    entry.peer.wantedCount = isEmpty ? 0 : countCommon(entry.bytes, this.#wanted);
+    entry.openCount = isEmpty ? 0 : countCommon(entry.bytes, this.#open.bits);
   }
 
   #uncountPieces(entry: PeerEntry, known: PieceSet | null): void {
@@ -312,22 +341,20 @@ export class PiecePicker {
 
   // Marks of a piece
 
-  #want(piece: number): void {
-    setBit(this.#wanted, piece);
-    this.#wantedCount++;
-    for (const entry of this.#peers.slots) {
-      if (entry && hasBit(entry.bytes, piece)) entry.peer.wantedCount++;
+  /** Notes the priority of a piece, and what follows for its own marks; not for the counts of the peers. */
+  #mark(piece: number, priority: number): void {
+    const isOpen = this.#open.has(piece);
+    if (this.#priorities[piece] === priority) return;
+    if (isOpen) this.#open.remove(piece);
+    this.#priorities[piece] = priority;
+    if (this.have.has(piece)) return;
+    const isWanted = priority !== SKIP_PRIORITY;
+    if (isWanted !== hasBit(this.#wanted, piece)) {
+      if (isWanted) setBit(this.#wanted, piece);
+      else clearBit(this.#wanted, piece);
+      this.#wantedCount += isWanted ? 1 : -1;
     }
-    if (!this.#partials.get(piece)) this.#reopen(piece);
-  }
-
-  #unwant(piece: number): void {
-    clearBit(this.#wanted, piece);
-    this.#wantedCount--;
-    for (const entry of this.#peers.slots) {
-      if (entry && hasBit(entry.bytes, piece)) entry.peer.wantedCount--;
-    }
-    if (this.#open.has(piece)) this.#closeOpen(piece);
+    if (isWanted && !this.#partials.get(piece)) this.#open.insert(piece);
   }
 
   #reopen(piece: number): void {
