@@ -1,6 +1,12 @@
 import type { Clock } from '../ports.ts';
 import type { KnownPeer } from './torrent/peer-roster.ts';
-import { PeerError, type DisconnectReason, type Handshake, type LinkSink, type PeerLink } from '../wire/link.ts';
+import {
+  PeerError,
+  type DisconnectReason,
+  type Handshake,
+  type LinkSink,
+  type PeerLink,
+} from '../wire/link.ts';
 import { HANDSHAKE_TIMEOUT_MS, PENDING_INBOUND_MAX } from './limits.ts';
 
 /** Who takes over a link once its handshake is here. */
@@ -99,7 +105,8 @@ class Greeting implements LinkSink {
     const found = this.#greeter.find(handshake.infoHash);
     // Nothing is said to a peer that asks for a torrent we do not have: we do not even confirm what we are.
     if (!found) throw new PeerError('unknown-torrent', 'a torrent that we do not have');
-    if (this.torrent && found !== this.torrent) throw new PeerError('bad-handshake', 'not the torrent we asked for');
+    if (this.torrent && found !== this.torrent)
+      throw new PeerError('bad-handshake', 'not the torrent we asked for');
     if (!this.torrent) found.greet(this.link);
     this.#greeter.remove(this);
     found.admit(this.link, handshake, this.known);

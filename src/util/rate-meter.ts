@@ -45,7 +45,7 @@ export class RateMeter {
     const length = this.#buckets.length;
     const steps = this.#second < 0 ? length : Math.min(length, second - this.#second);
     for (let i = 1; i <= steps; i++) {
-      const slot = (second - steps + i) % length;
+      const slot = (second - steps + i + length) % length;
       this.#sum -= this.#buckets[slot]!;
       this.#buckets[slot] = 0;
     }

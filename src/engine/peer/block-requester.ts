@@ -137,6 +137,17 @@ export class BlockRequester implements BlockWriter {
     this.#peer.link.cancel(piece, block * BLOCK_LENGTH, geometry.blockLength(piece, block));
   }
 
+  /** The piece is no longer wanted: take back all requests for it. */
+  withdrawPiece(piece: number): void {
+    const first = piece * this.#host.geometry.blocksPerPiece;
+    const blocks: number[] = [];
+    this.pipeline.forEach((blockIndex) => {
+      const block = blockIndex - first;
+      if (block >= 0 && block < this.#host.geometry.blocksPerPiece) blocks.push(block);
+    });
+    for (const block of blocks) this.withdraw(piece, block);
+  }
+
   /** BEP 6: the peer will not give this block. A length of 0 stands for the block's own: the refusal did not say. */
   onReject(piece: number, begin: number, length: number): void {
     const { geometry } = this.#host;

@@ -129,7 +129,8 @@ export class BlockServer implements UploadHost {
 
   /** A request that should not have been made. A few cross with a choke on the way; hundreds do not. */
   #refuse(piece: number, begin: number, length: number): void {
-    if (++this.#badRequests > BAD_REQUESTS_MAX) throw new PeerError('request-flood', 'asks for what it may not have');
+    if (++this.#badRequests > BAD_REQUESTS_MAX)
+      throw new PeerError('request-flood', 'asks for what it may not have');
     this.#reject(piece, begin, length);
   }
 

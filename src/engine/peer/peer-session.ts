@@ -236,7 +236,8 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
 
   onBitfield(bytes: Uint8Array): void {
     const have = PieceSet.fromBitfield(bytes, this.#host.geometry.pieceCount);
-    if (!have) throw new PeerError('bad-bitfield', `a bitfield of ${bytes.length} bytes or with spare bits set`);
+    if (!have)
+      throw new PeerError('bad-bitfield', `a bitfield of ${bytes.length} bytes or with spare bits set`);
     this.#replaceHave(have);
   }
 

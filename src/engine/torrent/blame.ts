@@ -34,7 +34,11 @@ export class Blame {
   }
 
   /** The piece failed. Returns the sender if there was only one. */
-  onFailed(piece: number, digests: Uint8Array, contributors: readonly (Contributor | null)[]): Contributor | null {
+  onFailed(
+    piece: number,
+    digests: Uint8Array,
+    contributors: readonly (Contributor | null)[],
+  ): Contributor | null {
     const senders = new Set(contributors);
     const [sole] = senders;
     if (senders.size === 1 && sole) return sole;

@@ -1,5 +1,5 @@
 import type { StorageError } from '../../errors.ts';
-import type { PieceVerdict, TorrentStorage } from '../../ports.ts';
+import type { Clock, PieceVerdict, TorrentStorage } from '../../ports.ts';
 import { assert } from '../../util/assert.ts';
 import { DISK_RETRY_MAX_MS, DISK_RETRY_MIN_MS } from '../limits.ts';
 import type { Blame } from './blame.ts';
@@ -21,6 +21,7 @@ export class PieceVerifier {
   readonly #storage: TorrentStorage;
   readonly #assembler: PieceAssembler;
   readonly #blame: Blame;
+  readonly #clock: Clock;
   readonly #events: VerifierEvents;
   /** Good pieces that the disk refused. */
   readonly #held: number[] = [];
@@ -31,10 +32,17 @@ export class PieceVerifier {
   #idle: (() => void)[] = [];
   #stopped = false;
 
-  constructor(storage: TorrentStorage, assembler: PieceAssembler, blame: Blame, events: VerifierEvents) {
+  constructor(
+    storage: TorrentStorage,
+    assembler: PieceAssembler,
+    blame: Blame,
+    clock: Clock,
+    events: VerifierEvents,
+  ) {
     this.#storage = storage;
     this.#assembler = assembler;
     this.#blame = blame;
+    this.#clock = clock;
     this.#events = events;
   }
 
@@ -44,12 +52,12 @@ export class PieceVerifier {
   }
 
   /** Takes a piece whose blocks are all here. */
-  verify(piece: number, now: number): void {
+  verify(piece: number): void {
     const partial = this.#assembler.seal(piece);
     this.#inFlight++;
     this.#storage.writePiece(piece, partial.slab, this.#blame.isSuspect(piece), (verdict) => {
       this.#inFlight--;
-      this.#onVerdict(piece, verdict, now);
+      this.#onVerdict(piece, verdict);
       if (this.#inFlight === 0) for (const done of this.#idle.splice(0)) done();
     });
   }
@@ -59,7 +67,7 @@ export class PieceVerifier {
     if (now < this.#retryAt) return;
     this.#retryAt = Infinity;
     const piece = this.#held.shift();
-    if (piece !== undefined) this.verify(piece, now);
+    if (piece !== undefined) this.verify(piece);
   }
 
   /** Tries again at once: the user says that the disk is well. */
@@ -80,7 +88,7 @@ export class PieceVerifier {
     this.#held.length = 0;
   }
 
-  #onVerdict(piece: number, verdict: PieceVerdict, now: number): void {
+  #onVerdict(piece: number, verdict: PieceVerdict): void {
     if (this.#stopped) {
       this.#assembler.release(piece);
       return;
@@ -92,7 +100,7 @@ export class PieceVerifier {
         const guilty = this.#blame.onPassed(piece, verdict.blockDigests);
         this.#assembler.release(piece);
         this.#events.onVerified(piece, guilty);
-        if (this.#failing) this.#onRecovered(now);
+        if (this.#failing) this.#onRecovered();
         break;
       }
       case 'mismatch': {
@@ -104,27 +112,27 @@ export class PieceVerifier {
       }
       case 'failed':
         this.#held.push(piece);
-        this.#onDiskError(verdict.error, now);
+        this.#onDiskError(verdict.error);
         break;
     }
   }
 
-  #onDiskError(error: StorageError, now: number): void {
+  #onDiskError(error: StorageError): void {
     const first = !this.#failing;
     this.#failing = true;
     if (this.#retryAt === Infinity) {
-      this.#retryAt = now + this.#retryDelayMs;
+      this.#retryAt = this.#clock.now() + this.#retryDelayMs;
       this.#retryDelayMs = Math.min(DISK_RETRY_MAX_MS, this.#retryDelayMs * 2);
     }
     // One alert for one cause, however many pieces it hits.
     if (first) this.#events.onDiskError(error);
   }
 
-  #onRecovered(now: number): void {
+  #onRecovered(): void {
     this.#failing = false;
     this.#retryAt = Infinity;
     this.#retryDelayMs = DISK_RETRY_MIN_MS;
-    for (const held of this.#held.splice(0)) this.verify(held, now);
+    for (const held of this.#held.splice(0)) this.verify(held);
     this.#events.onDiskRecovered();
   }
 }

@@ -1,0 +1,191 @@
+import { createHash } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { mkdir, realpath } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { createTorrent, type CreateOptions } from './create-torrent.ts';
+import { Engine } from './engine/engine.ts';
+import type { TorrentObserver } from './engine/torrent/torrent-options.ts';
+import { UsageError } from './errors.ts';
+import type { ClientEvents } from './events.ts';
+import type { MetaInfo } from './metainfo/metainfo.ts';
+import { deleteData } from './node/delete-data.ts';
+import { openNodeWorld, type NodeWorld } from './node/node-world.ts';
+import { defaultStateDir } from './node/state-dir.ts';
+import { toStorageError } from './node/storage-errors.ts';
+import { resolveOptions, type AddOptions, type ClientOptions, type ResolvedOptions } from './options.ts';
+import { loadTorrent, type TorrentSource } from './load-torrent.ts';
+import { selectFiles } from './select-files.ts';
+import { checkPeer, TorrentHandle } from './torrent-handle.ts';
+import { VERSION } from './version.ts';
+
+/** A closing client does not wait longer for trackers and disks. */
+const CLOSE_TIMEOUT_MS = 3000;
+
+/**
+ * A BitTorrent client: any number of torrents over one listening port.
+ *
+ *     const client = await Client.open({ dir: './downloads' });
+ *     const torrent = await client.add('./debian.torrent');
+ *     await torrent.completed();
+ *     await client.close();
+ */
+export class Client extends EventEmitter<ClientEvents> implements AsyncDisposable {
+  readonly #options: ResolvedOptions;
+  readonly #world: NodeWorld;
+  readonly #engine: Engine;
+  readonly #torrents = new Map<string, TorrentHandle>();
+  #closing: Promise<void> | null = null;
+
+  private constructor(options: ResolvedOptions, world: NodeWorld) {
+    super();
+    this.#options = options;
+    this.#world = world;
+    this.#engine = new Engine(world, { ...options, clientName: `torrent-ts ${VERSION}` });
+  }
+
+  /**
+   * Opens a client and its listening port.
+   * @throws UsageError for a bad option, ListenError if the port that was asked for cannot be had.
+   */
+  static async open(options: ClientOptions = {}): Promise<Client> {
+    const resolved = resolveOptions(options);
+    const stateDir =
+      resolved.stateDir === false
+        ? null
+        : (resolved.stateDir ?? defaultStateDir(process.env, process.platform));
+    return new Client(resolved, await openNodeWorld(resolved, stateDir));
+  }
+
+  /** By info hash, 40 hexadecimal digits. */
+  get torrents(): ReadonlyMap<string, TorrentHandle> {
+    return this.#torrents;
+  }
+
+  /** The TCP port peers can reach us at; 0 if we do not listen. */
+  get listenPort(): number {
+    return this.#engine.listenPort;
+  }
+
+  /**
+   * Adds a torrent and starts it. The same torrent again gives the same handle; its new trackers and peers are added.
+   * @throws MetainfoError for a bad torrent, UsageError for bad options, StorageError if `dir` cannot be made.
+   */
+  async add(
+    source: TorrentSource,
+    options: AddOptions & { signal?: AbortSignal } = {},
+  ): Promise<TorrentHandle> {
+    const metaInfo = await loadTorrent(source, this.#world.http, options.signal);
+    this.#throwIfClosed();
+    const peers = (options.peers ?? []).map(checkPeer);
+    const known = this.#torrents.get(metaInfo.infoHashHex);
+    if (known) {
+      known.addTrackers([...metaInfo.trackers.flat(), ...(options.trackers ?? [])]);
+      known.addPeers(peers);
+      return known;
+    }
+    const wanted = options.files ? selectFiles(metaInfo, options.files) : null;
+    const dir = await prepareDir(resolve(options.dir ?? this.#options.dir));
+    // Somebody may have added the same torrent while the folder was made.
+    const meanwhile = this.#torrents.get(metaInfo.infoHashHex);
+    if (meanwhile) return meanwhile;
+    this.#throwIfClosed();
+    const handle = new TorrentHandle(metaInfo, dir, (observer: TorrentObserver) =>
+      this.#engine.addTorrent(
+        metaInfo,
+        {
+          dir,
+          resumeKey: resumeKey(metaInfo, dir),
+          trackers: [...metaInfo.trackers, ...(options.trackers ?? []).map((url) => [url])],
+          peers,
+          priorities: wanted && metaInfo.files.map((file) => (wanted[file.index] ? 'normal' : 'skip')),
+          sequential: options.sequential ?? false,
+          trust: options.trust ?? 'resume',
+          paused: options.paused ?? false,
+          downLimit: options.downLimit ?? Infinity,
+          upLimit: options.upLimit ?? Infinity,
+        },
+        observer,
+      ),
+    );
+    this.#torrents.set(metaInfo.infoHashHex, handle);
+    handle.begin();
+    return handle;
+  }
+
+  /** Makes a torrent of a file or folder and seeds it where it is. */
+  async seed(
+    path: string,
+    options: CreateOptions & Omit<AddOptions, 'dir' | 'trackers'> = {},
+  ): Promise<TorrentHandle> {
+    const full = resolve(path);
+    const { metaInfo } = await createTorrent(full, options);
+    const { files, peers, downLimit, upLimit } = options;
+    return this.add(metaInfo, {
+      dir: resolve(full, '..'),
+      ...(files && { files }),
+      ...(peers && { peers }),
+      ...(downLimit !== undefined && { downLimit }),
+      ...(upLimit !== undefined && { upLimit }),
+    });
+  }
+
+  /** Stops a torrent and forgets it; with `deleteData` its files go too, and nothing else in their folders. */
+  async remove(torrent: TorrentHandle, options: { deleteData?: boolean } = {}): Promise<void> {
+    if (this.#torrents.get(torrent.infoHash) !== torrent) return;
+    this.#torrents.delete(torrent.infoHash);
+    await new Promise<void>((done) => this.#engine.removeTorrent(torrent.engineTorrent, done));
+    await new Promise<void>((done) => {
+      if (this.#world.resume) this.#world.resume.remove(resumeKey(torrent.metaInfo, torrent.dir), done);
+      else done();
+    });
+    if (options.deleteData) await deleteData(torrent.metaInfo, torrent.dir);
+  }
+
+  /** Bytes per second over all torrents; Infinity is no limit. */
+  setLimits(limits: { down?: number; up?: number }): void {
+    if (limits.down !== undefined) this.#engine.down.setLimit(limits.down);
+    if (limits.up !== undefined) this.#engine.up.setLimit(limits.up);
+  }
+
+  /**
+   * Leaves all swarms, tells the trackers, saves resume records and closes the port. Never rejects and always ends: what
+   * does not answer within `timeoutMs` (3000) is left behind. Calling it again waits for the same end.
+   */
+  close(options: { timeoutMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.timeoutMs ?? CLOSE_TIMEOUT_MS);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((done) => (timer = setTimeout(done, timeoutMs)));
+    const left = new Promise<void>((done) => this.#engine.close(done)).then(() => this.#world.close());
+    await Promise.race([left, timeout]);
+    clearTimeout(timer);
+    this.#torrents.clear();
+    this.emit('close');
+  }
+
+  #throwIfClosed(): void {
+    if (this.#closing) throw new UsageError('the client is closed', 'ERR_CLOSED');
+  }
+}
+
+/** Resume records are kept by torrent and real folder, so that the same torrent may lie in two places. */
+function resumeKey(metaInfo: MetaInfo, dir: string): string {
+  const place = createHash('sha1').update(dir).digest('hex').slice(0, 16);
+  return `${metaInfo.infoHashHex}${place}`;
+}
+
+async function prepareDir(dir: string): Promise<string> {
+  try {
+    await mkdir(dir, { recursive: true });
+    return await realpath(dir);
+  } catch (error) {
+    throw toStorageError(error, 'create the folder', dir);
+  }
+}

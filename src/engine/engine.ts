@@ -1,0 +1,174 @@
+import type { MetaInfo } from '../metainfo/metainfo.ts';
+import type { ResolvedOptions } from '../options.ts';
+import type { Cancel, World } from '../ports.ts';
+import { toHex } from '../util/bytes.ts';
+import { Rng } from '../util/rng.ts';
+import { SlabPool } from '../util/slab-pool.ts';
+import { makePeerId, PEER_ID_LENGTH } from '../wire/peer-id.ts';
+import { Bandwidth } from './bandwidth.ts';
+import { AnnounceLimiter } from './discovery/announce-limiter.ts';
+import { UdpTrackerClient } from './discovery/udp-tracker-client.ts';
+import { Greeter } from './greeter.ts';
+import { DialBudget } from './torrent/dialer.ts';
+import { Torrent } from './torrent/torrent.ts';
+import type { TorrentObserver, TorrentOptions } from './torrent/torrent-options.ts';
+import type { ConnectionCount } from './torrent/torrent-deps.ts';
+
+/** All deadlines but those of trackers are looked at once a second. */
+const BEAT_MS = 1000;
+
+/** Options of the engine: those of the client that concern decisions. */
+export type EngineOptions = Pick<
+  ResolvedOptions,
+  | 'downLimit'
+  | 'upLimit'
+  | 'connectionsMax'
+  | 'connectionsPerTorrentMax'
+  | 'uploadSlots'
+  | 'memory'
+  | 'peerIdPrefix'
+  | 'refuseLocalTrackers'
+> & {
+  /** Told to peers as `v` (BEP 10). */
+  readonly clientName: string;
+};
+
+/**
+ * All torrents of a client in one world. Synchronous: every call runs to its end, and what takes time comes back through
+ * a port. The heartbeat is here.
+ */
+export class Engine {
+  readonly down: Bandwidth;
+  readonly up: Bandwidth;
+  readonly #world: World;
+  readonly #options: EngineOptions;
+  readonly #rng: Rng;
+  readonly #torrents = new Map<string, Torrent>();
+  readonly #slabs: SlabPool;
+  readonly #readBuffers: SlabPool;
+  readonly #connections: ConnectionCount;
+  readonly #dialBudget: DialBudget;
+  readonly #greeter: Greeter;
+  readonly #udpTrackers: UdpTrackerClient | null;
+  readonly #announces = new AnnounceLimiter();
+  #beat: Cancel | null = null;
+  #closed = false;
+
+  constructor(world: World, options: EngineOptions) {
+    this.#world = world;
+    this.#options = options;
+    this.#rng = new Rng(world.seed);
+    // Half for what comes in, half for what goes out.
+    this.#slabs = new SlabPool(options.memory / 2);
+    this.#readBuffers = new SlabPool(options.memory / 2);
+    this.down = new Bandwidth(world.clock, options.downLimit);
+    this.up = new Bandwidth(world.clock, options.upLimit);
+    const { connectionsMax } = options;
+    this.#connections = {
+      count: 0,
+      get free() {
+        return connectionsMax - this.count;
+      },
+    };
+    this.#dialBudget = new DialBudget(world.clock);
+    this.#greeter = new Greeter(world.clock, (infoHash) => this.#torrents.get(toHex(infoHash)) ?? null);
+    this.#udpTrackers = world.datagrams ? new UdpTrackerClient(world) : null;
+    for (const transport of world.transports) {
+      transport.onInbound((link) => {
+        if (this.#closed || this.#connections.free <= 0) link.close('too-many-connections');
+        else this.#greeter.greetInbound(link);
+      });
+    }
+  }
+
+  get torrents(): ReadonlyMap<string, Torrent> {
+    return this.#torrents;
+  }
+
+  /** Connections that are past their handshake. */
+  get connectionCount(): number {
+    return this.#connections.count;
+  }
+
+  get listenPort(): number {
+    return this.#world.transports.find((transport) => transport.listenPort > 0)?.listenPort ?? 0;
+  }
+
+  /** Adds a torrent that is not here yet (ask `torrents` first) and starts it. */
+  addTorrent(metaInfo: MetaInfo, options: TorrentOptions, observer: TorrentObserver): Torrent {
+    const { world } = { world: this.#world };
+    const peerId = makePeerId(this.#options.peerIdPrefix, world.entropy.bytes(PEER_ID_LENGTH));
+    const torrent = new Torrent(
+      {
+        world,
+        rng: this.#rng,
+        options: this.#options,
+        slabs: this.#slabs,
+        readBuffers: this.#readBuffers,
+        down: this.down,
+        up: this.up,
+        connections: this.#connections,
+        dialBudget: this.#dialBudget,
+        greeter: this.#greeter,
+        trackerOptions: {
+          limiter: this.#announces,
+          udp: this.#udpTrackers,
+          refuseLocal: this.#options.refuseLocalTrackers,
+        },
+        peerId,
+        clientName: this.#options.clientName,
+        listenPort: () => this.listenPort,
+      },
+      metaInfo,
+      options,
+      observer,
+    );
+    this.#torrents.set(metaInfo.infoHashHex, torrent);
+    this.#beat ??= this.#world.clock.at(this.#world.clock.now() + BEAT_MS, () => this.#onBeat());
+    torrent.start();
+    return torrent;
+  }
+
+  /** Stops a torrent and forgets it. */
+  removeTorrent(torrent: Torrent, done: () => void): void {
+    torrent.close(() => {
+      this.#torrents.delete(torrent.metaInfo.infoHashHex);
+      if (this.#torrents.size === 0) {
+        this.#slabs.releaseFree();
+        this.#readBuffers.releaseFree();
+      }
+      done();
+    });
+  }
+
+  /** Stops everything, in any case with an answer: trackers and disks have deadlines of their own. */
+  close(done: () => void): void {
+    this.#closed = true;
+    this.#greeter.closeAll();
+    let waiting = 1;
+    const finish = (): void => {
+      if (--waiting > 0) return;
+      this.#beat?.cancel();
+      this.#beat = null;
+      this.down.close();
+      this.up.close();
+      this.#udpTrackers?.close();
+      done();
+    };
+    for (const torrent of [...this.#torrents.values()]) {
+      waiting++;
+      this.removeTorrent(torrent, finish);
+    }
+    finish();
+  }
+
+  #onBeat(): void {
+    this.#beat = null;
+    const now = this.#world.clock.now();
+    this.#greeter.onBeat(now);
+    for (const torrent of this.#torrents.values()) torrent.onBeat(now);
+    if (this.#torrents.size > 0 || this.#greeter.pending > 0) {
+      this.#beat = this.#world.clock.at(now + BEAT_MS, () => this.#onBeat());
+    }
+  }
+}

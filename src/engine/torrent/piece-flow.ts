@@ -1,0 +1,175 @@
+import type { StorageError } from '../../errors.ts';
+import type { PieceGeometry } from '../../metainfo/geometry.ts';
+import type { Clock, TorrentStorage } from '../../ports.ts';
+import { logger } from '../../util/log.ts';
+import type { BlockRequester } from '../peer/block-requester.ts';
+import type { PeerSession } from '../peer/peer-session.ts';
+import type { PickingPeer } from '../picker/picking-peer.ts';
+import type { PiecePicker } from '../picker/piece-picker.ts';
+import { Blame } from './blame.ts';
+import type { FileProgress } from './file-progress.ts';
+import type { PeerRoster } from './peer-roster.ts';
+import type { Contributor, PieceAssembler } from './piece-assembler.ts';
+import { PieceVerifier } from './piece-verifier.ts';
+import type { ReadCache } from './read-cache.ts';
+import type { Swarm } from './swarm.ts';
+import type { TorrentObserver } from './torrent-options.ts';
+import type { TorrentCounters } from './torrent-stats.ts';
+
+const log = logger('pieces');
+
+/** Those who take part in the way of a piece. */
+export interface PieceFlowParts {
+  readonly geometry: PieceGeometry;
+  readonly picker: PiecePicker;
+  readonly assembler: PieceAssembler;
+  readonly files: FileProgress;
+  readonly swarm: Swarm;
+  readonly roster: PeerRoster;
+  readonly cache: ReadCache;
+  readonly counters: TorrentCounters;
+  now(): number;
+}
+
+export interface PieceFlowEvents {
+  /** We have a piece more. */
+  onChanged(): void;
+  /** Nothing that is wanted is missing any more. */
+  onAllVerified(): void;
+  onDiskError(error: StorageError): void;
+  onDiskRecovered(): void;
+}
+
+/** Scratch space, used up within the turn. */
+const others: PickingPeer[] = [];
+
+/** The way of a piece from its last block to a *have*, or back to the picker and its senders to judgement. */
+export class PieceFlow {
+  readonly #parts: PieceFlowParts;
+  readonly #storage: TorrentStorage;
+  readonly #observer: TorrentObserver;
+  readonly #events: PieceFlowEvents;
+  readonly #verifier: PieceVerifier;
+
+  constructor(
+    parts: PieceFlowParts,
+    storage: TorrentStorage,
+    clock: Clock,
+    observer: TorrentObserver,
+    events: PieceFlowEvents,
+  ) {
+    this.#parts = parts;
+    this.#storage = storage;
+    this.#observer = observer;
+    this.#events = events;
+    this.#verifier = new PieceVerifier(storage, parts.assembler, new Blame(), clock, {
+      onVerified: (piece, guilty) => this.#onVerified(piece, guilty),
+      onRejected: (piece, from, guilty) => this.#onRejected(piece, from, guilty),
+      onDiskError: (error) => events.onDiskError(error),
+      onDiskRecovered: () => events.onDiskRecovered(),
+    });
+  }
+
+  onBlockReceived(from: BlockRequester, piece: number, block: number): void {
+    const { picker } = this.#parts;
+    picker.onReceived(from.peer, piece, block);
+    others.length = 0;
+    picker.othersRequesting(from.peer, piece, block, others);
+    for (const other of others) (other as PeerSession).requester.withdraw(piece, block);
+    if (picker.isPieceReceived(piece)) this.#verifier.verify(piece);
+  }
+
+  /** Once a second. */
+  onBeat(now: number): void {
+    this.#verifier.onBeat(now);
+  }
+
+  /** The disk is said to be well again. */
+  retryNow(): void {
+    this.#verifier.retryNow(this.#parts.now());
+  }
+
+  /** Waits for what is being hashed and written, then lets go of the rest. */
+  stop(done: () => void): void {
+    this.#verifier.whenIdle(() => {
+      this.#verifier.stop();
+      done();
+    });
+  }
+
+  /** A piece is ours: verified now, or believed from the last run. Returns the wanted files that are whole by it. */
+  gain(piece: number): number[] {
+    const { picker, files, swarm } = this.#parts;
+    if (picker.hasPiece(piece)) return [];
+    picker.onVerified(piece);
+    const whole = files.onPiece(piece, true);
+    swarm.announceHave(piece);
+    swarm.updateInterest();
+    return whole;
+  }
+
+  lose(piece: number): void {
+    this.#parts.picker.onLost(piece);
+    this.#parts.files.onPiece(piece, false);
+    this.#parts.cache.forget(piece);
+  }
+
+  /** Tells picker and storage what the files' priorities mean. */
+  applySelection(): void {
+    const { files, geometry, picker } = this.#parts;
+    this.#storage.setWanted(files.wanted());
+    for (let piece = 0; piece < geometry.pieceCount; piece++) {
+      picker.setPriority(piece, files.piecePriority(piece));
+    }
+  }
+
+  /** Begun pieces that nobody is asked for any more hold a buffer for nothing: peers left, or wishes changed. */
+  dropIdle(): void {
+    const { assembler, picker } = this.#parts;
+    for (const { piece, sealed, receivedCount } of [...assembler.pieces()]) {
+      if (!sealed && receivedCount === 0 && !picker.isPartial(piece)) assembler.release(piece);
+    }
+  }
+
+  /** Nothing is wanted any more: what was begun is given up. */
+  giveUpUnwanted(): void {
+    const { assembler, picker, swarm } = this.#parts;
+    for (const { piece, sealed } of [...assembler.pieces()]) {
+      if (sealed) continue;
+      for (const session of swarm.sessions) session.requester.withdrawPiece(piece);
+      picker.onFailed(piece);
+      assembler.release(piece);
+    }
+  }
+
+  #onVerified(piece: number, guilty: readonly Contributor[]): void {
+    const { cache, picker, swarm } = this.#parts;
+    cache.forget(piece);
+    const whole = this.gain(piece);
+    this.#events.onChanged();
+    this.#observer.onPiece(piece);
+    for (const file of whole) this.#observer.onFile(file);
+    for (const contributor of guilty) this.#ban(contributor, piece);
+    if (picker.wantedCount === 0) this.#events.onAllVerified();
+    else swarm.wakeStarved(this.#parts.now());
+  }
+
+  #onRejected(piece: number, from: readonly Contributor[], guilty: Contributor | null): void {
+    const { counters, geometry, picker, swarm } = this.#parts;
+    log('piece %d failed its hash', piece);
+    counters.corrupt += geometry.pieceLengthOf(piece);
+    picker.onFailed(piece);
+    const senders = from.map((contributor) => (contributor as PeerSession).link.remote);
+    this.#observer.onReject(piece, senders);
+    if (guilty) this.#ban(guilty, piece);
+    swarm.wakeStarved(this.#parts.now());
+  }
+
+  #ban(contributor: Contributor, piece: number): void {
+    const session = contributor as PeerSession;
+    const { remote } = session.link;
+    this.#parts.roster.ban(session.listenAddress, remote.host, session.peerId);
+    this.#observer.onBan(session.listenAddress ?? remote, piece);
+    session.close('corrupt-data');
+  }
+}

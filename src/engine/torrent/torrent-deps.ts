@@ -1,0 +1,34 @@
+import type { World } from '../../ports.ts';
+import type { Rng } from '../../util/rng.ts';
+import type { SlabPool } from '../../util/slab-pool.ts';
+import type { Bandwidth } from '../bandwidth.ts';
+import type { TrackerDriverOptions } from '../discovery/tracker-driver.ts';
+import type { Greeter } from '../greeter.ts';
+import type { DialBudget } from './dialer.ts';
+
+/** Connections over all torrents. */
+export interface ConnectionCount {
+  count: number;
+  readonly free: number;
+}
+
+/** What all torrents of an engine share. */
+export interface TorrentDeps {
+  readonly world: World;
+  readonly rng: Rng;
+  readonly options: { readonly uploadSlots: number; readonly connectionsPerTorrentMax: number };
+  /** Buffers of pieces being received. */
+  readonly slabs: SlabPool;
+  /** Buffers of pieces being sent. */
+  readonly readBuffers: SlabPool;
+  readonly down: Bandwidth;
+  readonly up: Bandwidth;
+  readonly connections: ConnectionCount;
+  readonly dialBudget: DialBudget;
+  readonly greeter: Greeter;
+  readonly trackerOptions: TrackerDriverOptions;
+  readonly peerId: Uint8Array;
+  /** Told to peers as `v` (BEP 10). */
+  readonly clientName: string;
+  listenPort(): number;
+}

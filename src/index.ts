@@ -1,0 +1,36 @@
+/** The whole public surface of the library. What is not exported here may change at any time. */
+export { Client } from './client.ts';
+export { TorrentHandle, PieceState } from './torrent-handle.ts';
+export { loadTorrent, type TorrentSource } from './load-torrent.ts';
+export { parseTorrent } from './metainfo/parse-torrent.ts';
+export { createTorrent, type CreateOptions, type CreatedTorrent } from './create-torrent.ts';
+export { verify, type VerifiedFile, type VerifyOptions, type VerifyResult } from './verify.ts';
+export { selectFiles } from './select-files.ts';
+export { scrape, type ScrapeEntry, type ScrapeOptions } from './scrape.ts';
+export { TrackerServer, type TrackerServerOptions, type TrackerServerStats } from './node/tracker-server.ts';
+export {
+  ListenError,
+  MetainfoError,
+  ResumeError,
+  StorageError,
+  TimeoutError,
+  TorrentTsError,
+  TrackerError,
+  UsageError,
+  type ErrorCode,
+  type StorageErrorCode,
+} from './errors.ts';
+export type { AddOptions, ClientOptions, FileFilter, FilePriority } from './options.ts';
+export type {
+  BanInfo,
+  ClientEvents,
+  PeerInfo,
+  TorrentEvents,
+  TorrentFile,
+  TorrentState,
+  TorrentStats,
+  TrackerInfo,
+} from './events.ts';
+export type { FileEntry, MetaInfo } from './metainfo/metainfo.ts';
+export type { PeerAddress } from './util/ip.ts';
+export { VERSION } from './version.ts';

@@ -1,0 +1,52 @@
+import type { ResolvedOptions } from '../options.ts';
+import type { World } from '../ports.ts';
+import { readU32 } from '../util/bytes.ts';
+import { DiskPool } from './disk-pool.ts';
+import { DnsResolver } from './dns.ts';
+import { SystemEntropy } from './entropy.ts';
+import { fileStorageFactory } from './file-storage.ts';
+import { HttpClient } from './http-client.ts';
+import { resumeFiles } from './resume-files.ts';
+import { SystemClock } from './system-clock.ts';
+import { TcpTransport } from './tcp-transport.ts';
+import { UdpHub } from './udp-hub.ts';
+import { VERSION } from '../version.ts';
+
+/** Where BitTorrent clients have always listened first. */
+const PORT_DEFAULT = 6881;
+
+/** The real world, and how to leave it. */
+export interface NodeWorld extends World {
+  close(): Promise<void>;
+}
+
+/** @throws ListenError if a port was asked for that cannot be had. */
+export async function openNodeWorld(options: ResolvedOptions, stateDir: string | null): Promise<NodeWorld> {
+  // A client that is open keeps the process alive until it is closed.
+  const clock = new SystemClock({ keepAlive: true });
+  const entropy = new SystemEntropy();
+  const resolver = new DnsResolver(clock);
+  const transport = await TcpTransport.open({
+    clock,
+    port: options.port === false ? null : (options.port ?? PORT_DEFAULT),
+    host: options.host,
+    orAnyPort: options.port === null,
+  });
+  const datagrams = new UdpHub();
+  const http = new HttpClient({ resolver, version: VERSION });
+  const pool = new DiskPool();
+  return {
+    clock,
+    entropy,
+    seed: options.seed ?? readU32(entropy.bytes(4), 0),
+    transports: [transport],
+    datagrams,
+    http,
+    resolver,
+    storage: fileStorageFactory(pool),
+    resume: stateDir === null ? null : resumeFiles(stateDir),
+    async close() {
+      await Promise.all([transport.close(), datagrams.close(), pool.close()]);
+    },
+  };
+}

@@ -1,0 +1,259 @@
+import { EventEmitter } from 'node:events';
+import { join } from 'node:path';
+import type { Torrent } from './engine/torrent/torrent.ts';
+import type { TorrentObserver } from './engine/torrent/torrent-options.ts';
+import { TimeoutError, UsageError, type TorrentTsError } from './errors.ts';
+import type {
+  PeerInfo,
+  TorrentEvents,
+  TorrentFile,
+  TorrentState,
+  TorrentStats,
+  TrackerInfo,
+} from './events.ts';
+import type { MetaInfo } from './metainfo/metainfo.ts';
+import type { FileFilter, FilePriority } from './options.ts';
+import { selectFiles } from './select-files.ts';
+import { canonicalIp, type PeerAddress } from './util/ip.ts';
+
+/** Snapshots this often unless asked otherwise. */
+const PROGRESS_INTERVAL_MS = 500;
+
+/** Per piece, as `pieceStates` says it. */
+export const PieceState = { missing: 0, inFlight: 1, have: 2, unwanted: 3 } as const;
+
+/**
+ * One torrent in a client. Made by `client.add`; the same torrent always has the same handle.
+ *
+ * Events come after the turn that caused them, so a listener may call any method. No event needs a listener.
+ */
+export class TorrentHandle extends EventEmitter<TorrentEvents> {
+  readonly metaInfo: MetaInfo;
+  /** Folder that holds the torrent's top-level file or folder. */
+  readonly dir: string;
+  readonly #start: (observer: TorrentObserver) => Torrent;
+  #torrent: Torrent | null = null;
+
+  /** @internal Use `client.add`. */
+  constructor(metaInfo: MetaInfo, dir: string, start: (observer: TorrentObserver) => Torrent) {
+    super();
+    this.metaInfo = metaInfo;
+    this.dir = dir;
+    this.#start = start;
+  }
+
+  /** 40 hexadecimal digits. */
+  get infoHash(): string {
+    return this.metaInfo.infoHashHex;
+  }
+
+  get name(): string {
+    return this.metaInfo.name;
+  }
+
+  get state(): TorrentState {
+    return this.#engineTorrent.state;
+  }
+
+  /** Why it stalled or failed; null while all is well. */
+  get error(): TorrentTsError | null {
+    return this.#engineTorrent.error;
+  }
+
+  get stats(): TorrentStats {
+    return this.#engineTorrent.stats();
+  }
+
+  get peers(): readonly PeerInfo[] {
+    return this.#engineTorrent.peers();
+  }
+
+  get trackers(): readonly TrackerInfo[] {
+    return this.#engineTorrent.trackers();
+  }
+
+  get files(): readonly TorrentFile[] {
+    return this.metaInfo.files.map((file) => this.#file(file.index));
+  }
+
+  /** One byte per piece: see `PieceState`. */
+  pieceStates(): Uint8Array {
+    const { picker } = this.#engineTorrent;
+    const states = new Uint8Array(this.metaInfo.pieceCount);
+    for (let piece = 0; piece < states.length; piece++) {
+      if (picker.priority(piece) === 0) states[piece] = PieceState.unwanted;
+    }
+    for (const piece of picker.partialPieces()) states[piece] = PieceState.inFlight;
+    picker.have.forEach((piece) => (states[piece] = PieceState.have));
+    return states;
+  }
+
+  /**
+   * Resolves when all wanted pieces are on disk, at once if they are.
+   * Rejects with the torrent's error if it fails, `ERR_CLOSED` if it is removed, or the signal's reason.
+   */
+  async completed(options: { signal?: AbortSignal } = {}): Promise<void> {
+    const snapshots = this.progress({ ...options, intervalMs: Infinity });
+    let ended = false;
+    while (!ended) ended = (await snapshots.next()).done ?? false;
+  }
+
+  /**
+   * Snapshots until everything wanted is there: the first at once, then one per interval and one at the end. Throws the
+   * torrent's error if it fails, `ERR_CLOSED` if it is removed, or the signal's reason.
+   */
+  async *progress(
+    options: { intervalMs?: number; signal?: AbortSignal } = {},
+  ): AsyncIterableIterator<TorrentStats> {
+    const { intervalMs = PROGRESS_INTERVAL_MS, signal } = options;
+    let wake: () => void = () => undefined;
+    let isComplete = this.#engineTorrent.isComplete;
+    const onChange = (): void => wake();
+    const onComplete = (): void => {
+      isComplete = true;
+      wake();
+    };
+    this.on('state', onChange).on('complete', onComplete);
+    signal?.addEventListener('abort', onChange);
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        this.#throwIfEnded();
+        yield this.stats;
+        if (isComplete) return;
+        await new Promise<void>((resolve) => {
+          const timer = intervalMs === Infinity ? undefined : setTimeout(resolve, intervalMs);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+          // What happened while the caller held the last snapshot.
+          if (isComplete || signal?.aborted || this.state === 'failed' || this.state === 'closed') wake();
+        });
+      }
+    } finally {
+      this.off('state', onChange).off('complete', onComplete);
+      signal?.removeEventListener('abort', onChange);
+    }
+  }
+
+  /** Resolves as soon as some peer is connected; rejects with `ERR_NO_PEERS` after `timeoutMs`. */
+  async connected(timeoutMs: number): Promise<void> {
+    if (this.peers.length > 0) return;
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.off('peer', onPeer);
+        reject(new TimeoutError(`no peer of ${this.name} could be reached in ${timeoutMs} ms`));
+      }, timeoutMs);
+      const onPeer = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.once('peer', onPeer);
+    });
+  }
+
+  /** Sets how much files are wanted; `skip` leaves them out. May be called at any time. */
+  prioritize(files: FileFilter, priority: FilePriority): void {
+    const chosen = selectFiles(this.metaInfo, files);
+    this.#engineTorrent.setFilePriority(
+      this.metaInfo.files.filter((file) => chosen[file.index]).map((file) => file.index),
+      priority,
+    );
+  }
+
+  /** Leaves the swarm and keeps everything else. */
+  pause(): void {
+    this.#engineTorrent.pause();
+  }
+
+  /** Goes on after `pause`, after a failure, and at once after a disk error that was mended. */
+  resume(): void {
+    this.#engineTorrent.resume();
+  }
+
+  /** Reads and hashes everything on disk again. */
+  recheck(): void {
+    this.#engineTorrent.recheck();
+  }
+
+  /** Asks the trackers for more peers now, as far as their minimum intervals allow. */
+  announce(): void {
+    this.#engineTorrent.announce();
+  }
+
+  /** @throws UsageError if a host is not an IP address or a port not from 1 to 65535. */
+  addPeers(peers: readonly { readonly host: string; readonly port: number }[]): void {
+    this.#engineTorrent.addPeers(peers.map(checkPeer));
+  }
+
+  addTrackers(urls: readonly string[]): void {
+    this.#engineTorrent.addTrackers(urls);
+  }
+
+  /** Bytes per second for this torrent; Infinity is no limit. */
+  setLimits(limits: { down?: number; up?: number }): void {
+    this.#engineTorrent.setLimits(limits);
+  }
+
+  /** @internal */
+  begin(): Torrent {
+    this.#torrent = this.#start(this.#observer());
+    return this.#torrent;
+  }
+
+  /** @internal */
+  get engineTorrent(): Torrent {
+    return this.#engineTorrent;
+  }
+
+  get #engineTorrent(): Torrent {
+    if (!this.#torrent) throw new UsageError(`torrent ${this.name} has not begun`, 'ERR_CLOSED');
+    return this.#torrent;
+  }
+
+  #throwIfEnded(): void {
+    if (this.state === 'failed' && this.error) throw this.error;
+    if (this.state === 'closed') throw new UsageError(`torrent ${this.name} was removed`, 'ERR_CLOSED');
+  }
+
+  #file(index: number): TorrentFile {
+    const entry = this.metaInfo.files[index]!;
+    const { files } = this.#engineTorrent;
+    return {
+      ...entry,
+      priority: files.priorities[index]!,
+      doneBytes: files.doneBytes(index),
+      done: files.isDone(index),
+      diskPath: join(this.dir, entry.path),
+    };
+  }
+
+  /** Events leave in a later turn: the engine must not be called back in the midst of its own. */
+  #observer(): TorrentObserver {
+    const later = (emit: () => void): void => queueMicrotask(emit);
+    return {
+      onState: (state, before) => later(() => this.emit('state', state, before)),
+      onPiece: (piece) => later(() => this.emit('piece', piece)),
+      onReject: (piece, from) => later(() => this.emit('reject', piece, from)),
+      onBan: (address, piece) => later(() => this.emit('ban', { address, piece })),
+      onFile: (file) => later(() => this.emit('file', this.#file(file))),
+      onComplete: () => later(() => this.emit('complete')),
+      onPeer: (address) => later(() => this.emit('peer', address)),
+      onPeerGone: (address, reason) => later(() => this.emit('peerGone', address, reason)),
+      onWarning: (error) => later(() => this.emit('warning', error)),
+      onFailed: (error) => later(() => this.emit('failed', error)),
+    };
+  }
+}
+
+/** @throws UsageError if it is not an address that can be dialled. */
+export function checkPeer(peer: { readonly host: string; readonly port: number }): PeerAddress {
+  const host = canonicalIp(peer.host);
+  if (host === null)
+    throw new UsageError(`peer host must be an IP address, got ${JSON.stringify(peer.host)}`);
+  if (!Number.isInteger(peer.port) || peer.port < 1 || peer.port > 65_535) {
+    throw new UsageError(`peer port must be from 1 to 65535, got ${peer.port}`);
+  }
+  return { host, port: peer.port };
+}
