@@ -87,7 +87,7 @@ export class Choker<P extends ChokeCandidate> {
     if (waiting.length === 0) return [];
     const chosen: P[] = [];
     if (free > 0) {
-      for (const { peer } of this.#ranked(waiting, state)) {
+      for (const { peer } of rank(waiting, this.#optimistic, state, this.#rng)) {
         if (chosen.length === free) break;
         if (!isShunned(peer, state)) chosen.push(peer);
       }
@@ -112,7 +112,7 @@ export class Choker<P extends ChokeCandidate> {
     if (this.slots <= 0) return unchoked;
     const indifferent: P[] = [];
     let taken = 0;
-    for (const { peer } of this.#ranked(peers, state)) {
+    for (const { peer } of rank(peers, this.#optimistic, state, this.#rng)) {
       if (isShunned(peer, state)) continue;
       if (!peer.interested) {
         // BEP 3: a better uploader that is not interested is unchoked too. If it becomes interested, it is served at
@@ -127,10 +127,6 @@ export class Choker<P extends ChokeCandidate> {
     }
     // A slot is free: whoever becomes interested gets it then, so there is no line to be above of.
     return unchoked;
-  }
-
-  #ranked(peers: readonly P[], state: ChokerState) {
-    return rank(peers, state, () => this.#rng.u32());
   }
 
   #fillOptimistic(waiting: readonly P[], now: number): void {

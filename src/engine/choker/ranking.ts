@@ -7,6 +7,7 @@
  * waited longest follows, and the upload rate only decides who stays on when nobody waits. A turn by bytes rather than
  * by the clock gives each peer whole pieces, which it can pass on; the shortest and longest turn bound it.
  */
+import type { Rng } from '../../util/rng.ts';
 import type { ChokeCandidate, ChokerState } from './candidate.ts';
 
 /** An unchoked peer is outranked only by one that gives this much more: rates are noisy, slots should not flap. */
@@ -27,9 +28,11 @@ export interface Ranked<P> {
   readonly candidate: ChokeCandidate;
   /** What it gives us, with the incumbent's bonus. */
   readonly giving: number;
+  /** Sits in an optimistic slot. */
+  readonly isOptimistic: boolean;
   /** Unchoked not long ago and still to answer. */
   readonly inGrace: boolean;
-  /** Has a slot and has not used up its turn. */
+  /** Has a regular slot and has not used up its turn. */
   readonly inTurn: boolean;
   /** Drawn before sorting: a comparison that draws is no order. */
   readonly salt: number;
@@ -40,6 +43,7 @@ type Comparison = (a: Ranked<unknown>, b: Ranked<unknown>) => number;
 const moreGiving: Comparison = (a, b) => b.giving - a.giving;
 const graceFirst: Comparison = (a, b) => Number(b.inGrace) - Number(a.inGrace);
 const turnFirst: Comparison = (a, b) => Number(b.inTurn) - Number(a.inTurn);
+const optimisticLast: Comparison = (a, b) => Number(a.isOptimistic) - Number(b.isOptimistic);
 const waitingFirst: Comparison = (a, b) => Number(b.candidate.choked) - Number(a.candidate.choked);
 const moreUpload: Comparison = (a, b) => (a.candidate.choked ? 0 : b.candidate.upRate - a.candidate.upRate);
 // Both may be -Infinity, whose difference is not a number.
@@ -49,6 +53,7 @@ const bySalt: Comparison = (a, b) => a.salt - b.salt;
 
 const LEECHING: readonly Comparison[] = [
   moreGiving, // reciprocate: BEP 3
+  optimisticLast, // it is unchoked anyway, and giving no more than others earns it no better slot
   graceFirst, // whoever was just unchoked has had no time to answer yet
   longestWaiting, // those who give alike, mostly nothing, are tried in turn
   bySalt,
@@ -57,19 +62,22 @@ const LEECHING: readonly Comparison[] = [
 const SEEDING: readonly Comparison[] = [
   turnFirst, // a turn is not cut short
   waitingFirst, // whoever had a turn makes room while anyone waits
+  optimisticLast, // it is unchoked anyway
   moreUpload, // of those who may stay, the ones that use the slot best: BEP 3
   longestWaiting, // never served comes first, then in turn
   bySalt,
 ];
 
+/** Best first. @param optimistic The peers in optimistic slots. */
 export function rank<P extends ChokeCandidate>(
   peers: readonly P[],
+  optimistic: ReadonlySet<P>,
   state: ChokerState,
-  salt: () => number,
+  rng: Rng,
 ): Ranked<P>[] {
   const clauses = state.seeding ? SEEDING : LEECHING;
   return peers
-    .map((peer) => toRanked(peer, state.now, salt()))
+    .map((peer) => toRanked(peer, optimistic.has(peer), state.now, rng.u32()))
     .sort((a, b) => {
       for (const clause of clauses) {
         const order = clause(a, b);
@@ -79,14 +87,20 @@ export function rank<P extends ChokeCandidate>(
     });
 }
 
-function toRanked<P extends ChokeCandidate>(peer: P, now: number, salt: number): Ranked<P> {
+function toRanked<P extends ChokeCandidate>(
+  peer: P,
+  isOptimistic: boolean,
+  now: number,
+  salt: number,
+): Ranked<P> {
   const served = now - peer.unchokedAt;
   return {
     peer,
     candidate: peer,
-    giving: peer.choked ? peer.downRate : peer.downRate * INCUMBENT_BONUS,
+    giving: peer.choked || isOptimistic ? peer.downRate : peer.downRate * INCUMBENT_BONUS,
+    isOptimistic,
     inGrace: !peer.choked && served < GRACE_MS,
-    inTurn: !peer.choked && isInTurn(peer, served),
+    inTurn: !peer.choked && !isOptimistic && isInTurn(peer, served),
     salt,
   };
 }

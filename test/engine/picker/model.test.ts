@@ -143,7 +143,9 @@ class ModelRun {
   #receiveAnything(): string {
     const peer = this.#anyPeer();
     const piece = this.#anyPiece();
-    return peer ? this.#receiveOne(peer, piece, this.#rng.below(this.#lab.geometry.blockCount(piece))) : 'nothing';
+    return peer
+      ? this.#receiveOne(peer, piece, this.#rng.below(this.#lab.geometry.blockCount(piece)))
+      : 'nothing';
   }
 
   #receiveOne(peer: TestPeer, piece: number, block: number): string {

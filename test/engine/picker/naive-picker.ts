@@ -135,7 +135,8 @@ export class NaivePicker {
         const others: unknown[] = [];
         picker.othersRequesting(peer, piece, block, others as TestPeer[]);
         if (others.length !== blocks[block]!.owners.size - Number(asked)) return `block ${block} others`;
-        if (others.some((other) => !blocks[block]!.owners.has(other as TestPeer))) return `block ${block} whom`;
+        if (others.some((other) => !blocks[block]!.owners.has(other as TestPeer)))
+          return `block ${block} whom`;
       }
     }
     return null;

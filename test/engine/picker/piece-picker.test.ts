@@ -428,7 +428,13 @@ function downloadFromUnreliableSwarm(seed: number): void {
     if (peers.length < 8 && rng.below(3) === 0) {
       const share = 0.3 + rng.float();
       const rate = 10 ** (2 + rng.below(4));
-      peers.push({ peer: lab.join(range(0, pieces).filter(() => rng.float() < share), rate), queue: [] });
+      peers.push({
+        peer: lab.join(
+          range(0, pieces).filter(() => rng.float() < share),
+          rate,
+        ),
+        queue: [],
+      });
     }
     const one = peers[rng.below(peers.length)];
     if (!one) continue;

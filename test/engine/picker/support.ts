@@ -11,7 +11,11 @@ export interface TestPeer extends PickingPeer {
   snubbed: boolean;
 }
 
-export function geometryOf(pieces: number, blocksPerPiece: number, lastBlocks = blocksPerPiece): PieceGeometry {
+export function geometryOf(
+  pieces: number,
+  blocksPerPiece: number,
+  lastBlocks = blocksPerPiece,
+): PieceGeometry {
   const blocks = (pieces - 1) * blocksPerPiece + lastBlocks;
   // The very last block is a short one.
   return new PieceGeometry(blocks * BLOCK_LENGTH - 1000, blocksPerPiece * BLOCK_LENGTH);
@@ -38,7 +42,9 @@ export class PickerLab {
   constructor(pieces: number, blocksPerPiece: number, seed = 1) {
     this.geometry = geometryOf(pieces, blocksPerPiece);
     this.rng = new Rng(seed);
-    this.picker = new PiecePicker(this.geometry, this.rng.fork('picker'), { mayStartPiece: () => this.mayStart });
+    this.picker = new PiecePicker(this.geometry, this.rng.fork('picker'), {
+      mayStartPiece: () => this.mayStart,
+    });
   }
 
   join(pieces: Iterable<number>, downRate = 0): TestPeer {
