@@ -197,13 +197,16 @@ export class DiskPool {
     const at = this.#workers.indexOf(thread);
     if (at < 0) return;
     this.#workers.splice(at, 1);
-    const tasks = thread.batches.splice(0).flat();
-    const isRepeatable = (task: Task): boolean =>
-      task.job.kind !== 'write' && task.job.kind !== 'release' && task.attempts < ATTEMPTS_MAX;
-    this.#queue.unshift(...tasks.filter(isRepeatable));
+    const again: Task[] = [];
+    const lost: Task[] = [];
+    for (const task of thread.batches.splice(0).flat()) {
+      const isRepeatable = task.job.kind !== 'write' && task.job.kind !== 'release';
+      (isRepeatable && task.attempts < ATTEMPTS_MAX ? again : lost).push(task);
+    }
+    this.#queue.unshift(...again);
     this.#dispatch();
     const why = thread.cause instanceof Error ? `: ${thread.cause.message}` : '';
-    for (const task of tasks) if (!isRepeatable(task)) fail(task, `a disk thread died${why}`);
+    for (const task of lost) fail(task, `a disk thread died${why}`);
     this.#tellIdle();
   }
 

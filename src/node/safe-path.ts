@@ -103,8 +103,9 @@ function makeFolder(path: string, recursive: boolean, faults: DiskFaults | null)
     faults?.check('mkdir', path);
     mkdirSync(path, { recursive });
   } catch (error) {
-    // Another worker may have made it in between. A dangling link is refused here: nothing is made behind it.
-    const isThere = errnoOf(error) === 'EEXIST' && lstatSync(path, { throwIfNoEntry: false })?.isDirectory();
-    if (isThere !== true) throw toStorageError(error, 'create the folder', path);
+    if (errnoOf(error) !== 'EEXIST') throw toStorageError(error, 'create the folder', path);
+    // Another worker may have made it in between. But nothing is made behind a dangling link.
+    const isFolder = lstatSync(path, { throwIfNoEntry: false })?.isDirectory();
+    if (isFolder !== true) throw unsafePath(path, 'it is not a folder');
   }
 }
