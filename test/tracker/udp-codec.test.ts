@@ -116,7 +116,7 @@ describe('requests to a UDP tracker', () => {
       writeAnnounce(CONNECTION_ID, 1, REQUEST, '/a'),
       writeScrape(CONNECTION_ID, 1, [REQUEST.infoHash]),
     ];
-    for (let i = 0; i < 20_000; i++) {
+    for (let i = 0; i < 4000; i++) {
       const request = readRequest(mutate(seeds[i % seeds.length]!, rng));
       if (request?.action === 'announce') expect(request.announce.infoHash).toHaveLength(20);
     }
@@ -188,7 +188,7 @@ describe('replies of a UDP tracker', () => {
     const rng = new Rng(13);
     const announce = writeAnnounceReply(9, { ...COUNTS, peers: V4 }, 4);
     const scrape = writeScrapeReply(9, [{ seeders: 1, leechers: 2, downloads: 3 }]);
-    for (let i = 0; i < 20_000; i++) {
+    for (let i = 0; i < 4000; i++) {
       const packet = mutate(i % 2 === 0 ? announce : scrape, rng);
       const header = readReplyHeader(packet);
       if (header === null) continue;
