@@ -124,7 +124,7 @@ function azureusStyle(text: string): string | null {
   // The character after the version is a dash by convention; FlashGet and some builds put a letter there.
   const match = /^-([A-Za-z0-9~]{2})([0-9A-Za-z]{4})/.exec(text);
   const known = match && AZUREUS_STYLE.get(match[1]!);
-  return known ? `${known[0]} ${known[1](match[2]!)}` : null;
+  return known ? `${known[0]} ${known[1](match[2]!)}`.trimEnd() : null;
 }
 
 function mainlineStyle(text: string): string | null {
