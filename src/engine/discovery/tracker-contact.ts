@@ -60,8 +60,15 @@ export class TrackerContact implements TrackerStanding {
     return asked.length === 0 ? null : Math.min(...asked.map(({ schedule }) => schedule.askedAt));
   }
 
+  /** After a failure all families are tried together again, so that one round fails once. */
   get dueAt(): number {
-    return Math.min(...this.#live.map(({ schedule }) => schedule.dueAt));
+    const dues = this.#live.map(({ schedule }) => schedule.dueAt);
+    return this.failing ? Math.max(...dues) : Math.min(...dues);
+  }
+
+  /** The families to announce over, now that it is this tracker's turn. */
+  due(now: number): readonly FamilyContact[] {
+    return this.failing ? this.#live : this.#live.filter(({ schedule }) => schedule.dueAt <= now);
   }
 
   /** Takes an answer; the families that had no luck are given up if this one has. */

@@ -39,7 +39,7 @@ const UNUSABLE_REPORTS_MAX = 10;
 /** `stopped` on its way to the trackers. */
 interface Farewell {
   readonly waiting: (() => void)[];
-  end(): void;
+  readonly end: () => void;
 }
 
 /** What is announced. */
@@ -218,8 +218,7 @@ export class TrackerDriver {
 
   /** Announces over every address family that is due. */
   #ask(contact: TrackerContact, now: number): void {
-    for (const family of contact.families) {
-      if (family.dropped || family.schedule.dueAt > now) continue;
+    for (const family of contact.due(now)) {
       const event = family.schedule.begin(now);
       log('announce %s to %s over IPv%d', event ?? 'regular', contact.url.text, family.family);
       family.underWay = this.#announce(contact, family, event, (result) => {

@@ -127,6 +127,8 @@ export class UdpTrackerClient {
     const key = addressKey(to);
     let exchange = this.#exchanges.get(key);
     if (exchange === undefined) {
+      const now = this.#world.clock.now();
+      for (const [other, idle] of this.#exchanges) if (idle.isIdle(now)) this.#exchanges.delete(other);
       exchange = new UdpExchange(
         (packet) => datagrams.send(packet, to),
         () => readU32(this.#world.entropy.bytes(4), 0),
