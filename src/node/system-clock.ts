@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks';
 import type { Cancel, Clock } from '../ports.ts';
 import { Heap } from '../util/heap.ts';
 

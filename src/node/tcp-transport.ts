@@ -31,6 +31,8 @@ export interface TcpTransportOptions {
   readonly host?: string | null;
   /** If `port` is taken or forbidden, listen on any free one. Default: false. */
   readonly orAnyPort?: boolean;
+  /** Read accepted connections into the shared buffer too, if this version of Node can. Default: true. */
+  readonly ownBuffers?: boolean;
 }
 
 /** Connections to peers over TCP. */
@@ -57,7 +59,7 @@ export class TcpTransport implements PeerTransport {
   /** @throws ListenError if the port cannot be had. */
   static async open(options: TcpTransportOptions): Promise<TcpTransport> {
     if (options.port === null) return new TcpTransport(options.clock, null, false);
-    const ownBuffers = await canHaveOwnBuffer();
+    const ownBuffers = options.ownBuffers !== false && (await canHaveOwnBuffer());
     const hosts = options.host ? [options.host] : ['::', '0.0.0.0'];
     const server = await listen(options.port, hosts, options.orAnyPort ?? false, ownBuffers);
     return new TcpTransport(options.clock, server, ownBuffers);

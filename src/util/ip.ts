@@ -90,8 +90,9 @@ export function isLocalIp(host: string): boolean {
  * a zone that no tracker can know) and port 0 cannot.
  */
 export function isDialable(address: PeerAddress): boolean {
-  if (address.port < 1 || address.port > 65535 || ipFamily(address.host) === 0) return false;
-  const ip = ipaddr.process(address.host);
+  const { host, port } = address;
+  if (!Number.isInteger(port) || port < 1 || port > 65535 || ipFamily(host) === 0) return false;
+  const ip = ipaddr.process(host);
   const range = ip.range();
   if (range === 'unspecified' || range === 'multicast' || range === 'broadcast') return false;
   return !(ip.kind() === 'ipv6' && range === 'linkLocal');
