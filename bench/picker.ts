@@ -22,8 +22,8 @@ interface BenchPeer extends PickingPeer {
   queue: number[];
 }
 
-function peer(have: PieceSet, downRate: number): BenchPeer {
-  return { have, downRate, snubbed: false, wantedCount: 0, pickerSlot: -1, queue: [] };
+function peer(have: PieceSet, recentRate: number): BenchPeer {
+  return { have, recentRate, snubbed: false, wantedCount: 0, pickerSlot: -1, queue: [] };
 }
 
 function randomSet(rng: Rng, share: number): PieceSet {

@@ -113,7 +113,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
   }
 
   /** Payload from it over the last seconds, for picking; the choker ranks by the longer average. */
-  get pickRate(): number {
+  get recentRate(): number {
     return this.requester.pipeline.rate;
   }
 

@@ -48,16 +48,24 @@ export class Endgame {
   readonly #partials: PartialPieces;
   readonly #peers: PeerTable;
   readonly #priorities: Uint8Array;
+  readonly #alone: ReadonlySet<number>;
   /** Who was asked besides the first owner, by block index. An entry is never empty. */
   readonly #duplicates = new Map<number, Duplicate[]>();
   #duplicateCount = 0;
   #budgetBytes: number;
 
-  constructor(geometry: PieceGeometry, partials: PartialPieces, peers: PeerTable, priorities: Uint8Array) {
+  constructor(
+    geometry: PieceGeometry,
+    partials: PartialPieces,
+    peers: PeerTable,
+    priorities: Uint8Array,
+    alone: ReadonlySet<number>,
+  ) {
     this.#geometry = geometry;
     this.#partials = partials;
     this.#peers = peers;
     this.#priorities = priorities;
+    this.#alone = alone;
     this.#budgetBytes = Math.max(WASTE_MIN_BYTES, geometry.length * WASTE_SHARE);
   }
 
@@ -143,9 +151,11 @@ export class Endgame {
     for (const partial of this.#partials.values()) {
       if (partial.requestedCount === 0 || !hasBit(entry.bytes, partial.piece)) continue;
       if (this.#priorities[partial.piece] === 0) continue;
+      const isAlone = this.#alone.has(partial.piece);
       for (let block = 0; block < partial.blockCount; block++) {
         const owner = partial.owners[block]!;
         if (owner === FREE || owner === RECEIVED || owner === entry.slot) continue;
+        if (isAlone && !this.#peers.at(owner).peer.snubbed) continue;
         let seconds = secondsUntil(this.#peers.at(owner), partial.tickets[block]!, state.mean);
         if (seconds < least) continue;
         const others = this.others(partial.piece * this.#geometry.blocksPerPiece + block);
@@ -181,8 +191,8 @@ export class Endgame {
     let sum = 0;
     let count = 0;
     for (const entry of this.#peers.slots) {
-      if (!entry || entry.peer.downRate === 0) continue;
-      sum += entry.peer.downRate;
+      if (!entry || entry.peer.recentRate === 0) continue;
+      sum += entry.peer.recentRate;
       count++;
     }
     return count === 0 ? UNPROVEN_RATE : Math.max(UNPROVEN_RATE, sum / count);
@@ -192,7 +202,7 @@ export class Endgame {
 function rateOf(entry: PeerEntry, mean: number): number {
   // A snubbed peer is not expected to deliver at all: one byte per second puts it behind everyone.
   if (entry.peer.snubbed) return 1;
-  return entry.peer.downRate > 0 ? entry.peer.downRate : mean;
+  return entry.peer.recentRate > 0 ? entry.peer.recentRate : mean;
 }
 
 /** Peers serve in the order of the requests, so what was asked before this ticket and is still out comes first. */

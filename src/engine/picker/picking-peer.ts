@@ -5,7 +5,7 @@ export interface PickingPeer {
   /** Pieces the peer has. Owned by the session, which tells the picker of each change. */
   readonly have: PieceSet;
   /** Recent payload rate from this peer, bytes per second. */
-  readonly downRate: number;
+  readonly recentRate: number;
   /** Has let us wait for a block for too long. */
   readonly snubbed: boolean;
   /** Wanted pieces it has and we lack; maintained by the picker alone. Interest is `wantedCount > 0`. */

@@ -39,6 +39,8 @@ export class PiecePicker {
   readonly #availability: Availability;
   readonly #open: OpenPieces;
   readonly #partials: PartialPieces;
+  /** Pieces that failed with several senders: one peer alone fetches them, so that the next failure convicts. */
+  readonly #alone = new Set<number>();
   readonly #peers = new PeerTable();
   readonly #selection: Selection;
   readonly #endgame: Endgame;
@@ -58,7 +60,7 @@ export class PiecePicker {
       this.#open.insert(piece);
     }
     this.#partials = new PartialPieces(geometry);
-    this.#endgame = new Endgame(geometry, this.#partials, this.#peers, this.#priorities);
+    this.#endgame = new Endgame(geometry, this.#partials, this.#peers, this.#priorities, this.#alone);
     this.#selection = new Selection({
       geometry,
       have: this.have,
@@ -66,6 +68,7 @@ export class PiecePicker {
       open: this.#open,
       partials: this.#partials,
       peers: this.#peers,
+      alone: this.#alone,
       mediator,
     });
   }
@@ -111,6 +114,7 @@ export class PiecePicker {
 
   onVerified(piece: number): void {
     if (!this.have.add(piece)) return;
+    this.#alone.delete(piece);
     this.#dropBlocks(piece);
     if (!hasBit(this.#wanted, piece)) return;
     if (this.#open.has(piece)) this.#closeOpen(piece);
@@ -121,8 +125,12 @@ export class PiecePicker {
     }
   }
 
-  /** The hash did not match, or the piece's blocks were given up: all of them are free again. */
-  onFailed(piece: number): void {
+  /**
+   * The hash did not match, or the piece's blocks were given up: all of them are free again.
+   * @param alone From now on the piece comes from one peer only, so that it is known whom a failure is to blame on.
+   */
+  onFailed(piece: number, alone = false): void {
+    if (alone) this.#alone.add(piece);
     if (!this.#dropBlocks(piece)) return;
     if (hasBit(this.#wanted, piece)) this.#reopen(piece);
   }

@@ -35,6 +35,7 @@ export class Selection {
   readonly #open: OpenPieces;
   readonly #partials: PartialPieces;
   readonly #peers: PeerTable;
+  readonly #alone: ReadonlySet<number>;
   readonly #mediator: PickerMediator;
 
   constructor(parts: {
@@ -44,6 +45,7 @@ export class Selection {
     open: OpenPieces;
     partials: PartialPieces;
     peers: PeerTable;
+    alone: ReadonlySet<number>;
     mediator: PickerMediator;
   }) {
     this.#geometry = parts.geometry;
@@ -52,13 +54,14 @@ export class Selection {
     this.#open = parts.open;
     this.#partials = parts.partials;
     this.#peers = parts.peers;
+    this.#alone = parts.alone;
     this.#mediator = parts.mediator;
   }
 
   speedClass(peer: PickingPeer): number {
     if (peer.snubbed) return SNUBBED;
-    if (peer.downRate * WHOLE_PIECE_SECONDS >= this.#geometry.pieceLength) return WHOLE_PIECES;
-    return 1 + Math.floor(Math.log10(Math.max(1, peer.downRate)));
+    if (peer.recentRate * WHOLE_PIECE_SECONDS >= this.#geometry.pieceLength) return WHOLE_PIECES;
+    return 1 + Math.floor(Math.log10(Math.max(1, peer.recentRate)));
   }
 
   /** A begun piece with a free block, or an open piece to begin, or -1. */
@@ -92,10 +95,13 @@ export class Selection {
     return speed !== SNUBBED || own.speedClass === SNUBBED;
   }
 
-  /** Has it a free block of a wanted piece that the peer has? */
+  /** Has it a free block of a wanted piece that the peer has and may help with? */
   #offers(partial: PartialPiece, entry: PeerEntry): boolean {
     return (
-      partial.freeCount > 0 && this.#priorities[partial.piece]! > 0 && hasBit(entry.bytes, partial.piece)
+      partial.freeCount > 0 &&
+      this.#priorities[partial.piece]! > 0 &&
+      hasBit(entry.bytes, partial.piece) &&
+      (partial.workerSlot === entry.slot || !this.#alone.has(partial.piece) || this.#isAbandoned(partial))
     );
   }
 

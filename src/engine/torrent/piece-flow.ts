@@ -158,7 +158,7 @@ export class PieceFlow {
     const { counters, geometry, picker, swarm } = this.#parts;
     log('piece %d failed its hash', piece);
     counters.corrupt += geometry.pieceLengthOf(piece);
-    picker.onFailed(piece);
+    picker.onFailed(piece, from.length > 1);
     const senders = from.map((contributor) => (contributor as PeerSession).link.remote);
     this.#observer.onReject(piece, senders);
     if (guilty) this.#ban(guilty, piece);

@@ -115,7 +115,7 @@ describe('which blocks are asked for twice', () => {
     const idle = lab.joinSeed(MB / 100);
     const out: number[] = [];
     lab.picker.pick(idle, 4, out, { now: 5000, allowed: null });
-    owner.downRate = 1;
+    owner.recentRate = 1;
     lab.picker.pick(idle, 4, out, { now: 5040, allowed: null });
     expect(out).toEqual([]);
     lab.picker.pick(idle, 4, out, { now: 5051, allowed: null });

@@ -7,7 +7,7 @@ import { Rng } from '../../../src/util/rng.ts';
 
 export interface TestPeer extends PickingPeer {
   have: PieceSet;
-  downRate: number;
+  recentRate: number;
   snubbed: boolean;
 }
 
@@ -27,8 +27,8 @@ export function setOf(size: number, pieces: Iterable<number>): PieceSet {
   return set;
 }
 
-export function peerWith(have: PieceSet, downRate = 0): TestPeer {
-  return { have, downRate, snubbed: false, wantedCount: 0, pickerSlot: -1 };
+export function peerWith(have: PieceSet, recentRate = 0): TestPeer {
+  return { have, recentRate, snubbed: false, wantedCount: 0, pickerSlot: -1 };
 }
 
 /** A picker with its swarm, and short words for what tests do with it. Time passes with every pick. */
@@ -47,14 +47,14 @@ export class PickerLab {
     });
   }
 
-  join(pieces: Iterable<number>, downRate = 0): TestPeer {
-    const peer = peerWith(setOf(this.geometry.pieceCount, pieces), downRate);
+  join(pieces: Iterable<number>, recentRate = 0): TestPeer {
+    const peer = peerWith(setOf(this.geometry.pieceCount, pieces), recentRate);
     this.picker.onPeerJoined(peer);
     return peer;
   }
 
-  joinSeed(downRate = 0): TestPeer {
-    const peer = peerWith(PieceSet.full(this.geometry.pieceCount), downRate);
+  joinSeed(recentRate = 0): TestPeer {
+    const peer = peerWith(PieceSet.full(this.geometry.pieceCount), recentRate);
     this.picker.onPeerJoined(peer);
     return peer;
   }
