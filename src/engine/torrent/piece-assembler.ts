@@ -1,4 +1,5 @@
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
+import { assert } from '../../util/assert.ts';
 import { BLOCK_LENGTH } from '../../util/block-length.ts';
 import type { Slab, SlabPool } from '../../util/slab-pool.ts';
 
@@ -24,8 +25,10 @@ export class PartialPiece {
   readonly slab: Slab;
   /** By block; null while missing. */
   readonly contributors: (Contributor | null)[];
-  /** Connections that write into the slab or beside it right now. */
-  readonly open: { block: number; writer: BlockWriter; scratch: Uint8Array | null }[] = [];
+  /** By block; who writes it into the slab right now. */
+  readonly writers: (BlockWriter | null)[];
+  /** Blocks that a second connection receives beside the slab. */
+  readonly scratch: { block: number; writer: BlockWriter; bytes: Uint8Array }[] = [];
   receivedCount = 0;
   /** Handed to the worker: takes no more blocks. */
   sealed = false;
@@ -34,6 +37,7 @@ export class PartialPiece {
     this.piece = piece;
     this.slab = slab;
     this.contributors = new Array<Contributor | null>(blockCount).fill(null);
+    this.writers = new Array<BlockWriter | null>(blockCount).fill(null);
   }
 }
 
@@ -79,10 +83,13 @@ export class PieceAssembler {
     if (!partial || partial.sealed) return null;
     const block = begin / BLOCK_LENGTH;
     if (partial.contributors[block] !== null) return null;
-    const taken = partial.open.some((other) => other.block === block && other.scratch === null);
-    const scratch = taken ? new Uint8Array(length) : null;
-    partial.open.push({ block, writer, scratch });
-    return scratch ?? partial.slab.bytes.subarray(begin, begin + length);
+    if (partial.writers[block] === null) {
+      partial.writers[block] = writer;
+      return partial.slab.bytes.subarray(begin, begin + length);
+    }
+    const bytes = new Uint8Array(length);
+    partial.scratch.push({ block, writer, bytes });
+    return bytes;
   }
 
   /**
@@ -91,15 +98,19 @@ export class PieceAssembler {
    */
   finish(piece: number, begin: number, writer: BlockWriter, contributor: Contributor): boolean {
     const partial = this.get(piece);
-    if (!partial) return false;
+    if (!partial || partial.sealed) return false;
     const block = begin / BLOCK_LENGTH;
-    const mine = this.#take(partial, block, writer);
-    if (!mine || partial.contributors[block] !== null) return false;
-    for (let i = partial.open.length - 1; i >= 0; i--) {
-      if (partial.open[i]!.block !== block) continue;
-      partial.open.splice(i, 1)[0]!.writer.discardBlock();
+    if (partial.contributors[block] !== null) return false;
+    const other = partial.writers[block]!;
+    partial.writers[block] = null;
+    if (other !== writer) {
+      const beside = takeScratch(partial, block, writer);
+      assert(beside !== null, `block ${block} of piece ${piece} was finished by nobody that receives it`);
+      // The slower one lets go of the slab before the finished bytes go in.
+      other?.discardBlock();
+      partial.slab.bytes.set(beside, begin);
     }
-    if (mine.scratch) partial.slab.bytes.set(mine.scratch, begin);
+    if (partial.scratch.length > 0) discardScratch(partial, block);
     partial.contributors[block] = contributor;
     partial.receivedCount++;
     return true;
@@ -108,38 +119,47 @@ export class PieceAssembler {
   /** The connection went away in the middle of this block. */
   abandon(piece: number, begin: number, writer: BlockWriter): void {
     const partial = this.#partials.get(piece);
-    if (partial) this.#take(partial, begin / BLOCK_LENGTH, writer);
+    if (!partial) return;
+    const block = begin / BLOCK_LENGTH;
+    if (partial.writers[block] === writer) partial.writers[block] = null;
+    else takeScratch(partial, block, writer);
   }
 
   /** The piece is whole and goes to be verified: from here on its slab has no writer. */
   seal(piece: number): PartialPiece {
     const partial = this.#partials.get(piece)!;
     partial.sealed = true;
-    for (const { writer } of partial.open.splice(0)) writer.discardBlock();
+    discardAll(partial);
     return partial;
-  }
-
-  /** The piece failed its hash: its buffer takes blocks again. */
-  reopen(piece: number): void {
-    const partial = this.#partials.get(piece);
-    if (!partial) return;
-    partial.sealed = false;
-    partial.contributors.fill(null);
-    partial.receivedCount = 0;
   }
 
   /** The piece is done with, or given up: its buffer goes back. */
   release(piece: number): void {
     const partial = this.#partials.get(piece);
     if (!partial) return;
-    for (const { writer } of partial.open.splice(0)) writer.discardBlock();
+    discardAll(partial);
     this.#partials.delete(piece);
     if (this.#last === partial) this.#last = null;
     this.#pool.give(partial.slab);
   }
+}
 
-  #take(partial: PartialPiece, block: number, writer: BlockWriter): PartialPiece['open'][number] | null {
-    const index = partial.open.findIndex((entry) => entry.block === block && entry.writer === writer);
-    return index < 0 ? null : partial.open.splice(index, 1)[0]!;
+function takeScratch(partial: PartialPiece, block: number, writer: BlockWriter): Uint8Array | null {
+  const index = partial.scratch.findIndex((entry) => entry.block === block && entry.writer === writer);
+  return index < 0 ? null : partial.scratch.splice(index, 1)[0]!.bytes;
+}
+
+function discardScratch(partial: PartialPiece, block: number): void {
+  for (let i = partial.scratch.length - 1; i >= 0; i--) {
+    if (partial.scratch[i]!.block === block) partial.scratch.splice(i, 1)[0]!.writer.discardBlock();
   }
+}
+
+function discardAll(partial: PartialPiece): void {
+  for (let block = 0; block < partial.writers.length; block++) {
+    const writer = partial.writers[block];
+    partial.writers[block] = null;
+    writer?.discardBlock();
+  }
+  for (const { writer } of partial.scratch.splice(0)) writer.discardBlock();
 }
