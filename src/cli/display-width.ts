@@ -1,6 +1,7 @@
 /**
  * How many columns of a terminal a text takes: two for East Asian wide characters and emoji, none for combining marks.
- * (Unicode Annex 11; the ranges are those of class W and F, joined where only unassigned code points lie between.)
+ * (Unicode Annex 11; the ranges are those of class W and F, joined where only unassigned code points lie between, and
+ * the letters that flags are made of.)
  */
 
 const WIDE: readonly (readonly [number, number])[] = [
@@ -56,6 +57,7 @@ const WIDE: readonly (readonly [number, number])[] = [
   [0x1f0cf, 0x1f0cf],
   [0x1f18e, 0x1f18e],
   [0x1f191, 0x1f19a],
+  [0x1f1e6, 0x1f1ff],
   [0x1f200, 0x1f320],
   [0x1f32d, 0x1f335],
   [0x1f337, 0x1f37c],

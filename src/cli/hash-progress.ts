@@ -49,7 +49,7 @@ export class HashView {
 
   #render({ done, total }: HashProgress): Line[] {
     const { terminal, now } = this.#context;
-    const columns = Math.min(COLUMNS_MAX, terminal.stderrColumns - 1);
+    const columns = Math.max(1, Math.min(COLUMNS_MAX, terminal.stderrColumns - 1));
     const share = total === 0 ? 1 : done / total;
     const elapsedMs = Math.max(1, now() - this.#startedAt);
     const filled = Math.round(share * columns);
@@ -58,7 +58,7 @@ export class HashView {
       padStart(formatPercent(share), 5),
       `${padStart(formatBytes(done), 9)} of ${formatBytes(total)}`,
       padStart(formatRate((1000 * done) / elapsedMs), 11),
-      share > 0 ? `${formatEta((elapsedMs * (1 - share)) / share)} left` : '',
+      share > 0 && elapsedMs > 1000 ? `${formatEta((elapsedMs * (1 - share)) / share)} left` : '',
     ].join('  ');
     return [
       renderTitle(this.#what, '', 'plain', columns),

@@ -1,4 +1,4 @@
-import { cutLine, lineWidth, paintLine } from './style.ts';
+import { cutLine, paintLine } from './style.ts';
 import type { Line } from './style.ts';
 
 const ESC = '\x1b[';
@@ -22,8 +22,11 @@ export interface Screen {
  */
 export class LiveBlock {
   readonly #screen: Screen;
-  /** Widths of the lines on the screen; a terminal made narrower has wrapped them. */
-  #shown: readonly number[] = [];
+  /**
+   * Lines on the screen. A terminal made narrower may have wrapped them into more rows or cut them; going up by lines
+   * then leaves a rest of ours, while going up by guessed rows could take lines of others.
+   */
+  #shown = 0;
   #frame = '';
   #cursorHidden = false;
 
@@ -32,7 +35,7 @@ export class LiveBlock {
   }
 
   get visible(): boolean {
-    return this.#shown.length > 0;
+    return this.#shown > 0;
   }
 
   /** Shows `lines` in place of the last ones; writes nothing if they look the same. */
@@ -47,7 +50,7 @@ export class LiveBlock {
     this.#screen.write(hide + this.#toTop() + frame + ERASE_BELOW);
     this.#cursorHidden = true;
     this.#frame = frame;
-    this.#shown = cut.map(lineWidth);
+    this.#shown = cut.length;
   }
 
   /** Takes the block off the screen; the next frame begins where the cursor is then. */
@@ -64,14 +67,11 @@ export class LiveBlock {
   }
 
   #forget(): void {
-    this.#shown = [];
+    this.#shown = 0;
     this.#frame = '';
   }
 
   #toTop(): string {
-    if (!this.visible) return '';
-    const columns = Math.max(1, this.#screen.columns);
-    const rows = this.#shown.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / columns)), 0);
-    return `\r${ESC}${rows}A`;
+    return this.visible ? `\r${ESC}${this.#shown}A` : '';
   }
 }

@@ -1,9 +1,8 @@
-import { open } from 'node:fs/promises';
-import { constants } from 'node:fs';
+import { closeSync, constants, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Context } from './context.ts';
 import { safeText } from './escape.ts';
-import { CliError, EXIT, reasonOf } from './exit-codes.ts';
+import { CliError, errorCode, EXIT, reasonOf } from './exit-codes.ts';
 import type { MetaInfo } from './library.ts';
 
 /**
@@ -57,20 +56,33 @@ async function readSource(context: Context, source: string, label: string): Prom
 
 async function readFile(path: string, signal: AbortSignal): Promise<Uint8Array> {
   // Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
-  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-  try {
-    const stat = await file.stat();
-    if (stat.isFIFO())
-      return await collect(new Socket({ fd: file.fd, readable: true, writable: false, signal }));
-    if (stat.isDirectory())
-      throw new CliError(`cannot read ${safeText(path)}: it is a folder`, EXIT.badInput);
-    if (!stat.isFile()) {
-      throw new CliError(`cannot read ${safeText(path)}: it is not a regular file`, EXIT.badInput);
-    }
-    return await collect(file.createReadStream({ autoClose: false, signal }));
-  } finally {
-    await file.close();
+  const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  const stat = fstatSync(fd);
+  if (stat.isFIFO()) return readPipe(fd, signal);
+  if (!stat.isFile()) {
+    closeSync(fd);
+    throw new Error(stat.isDirectory() ? 'it is a folder' : 'it is not a regular file');
   }
+  return collect(createReadStream('', { fd, signal }));
+}
+
+/** A pipe, as shells make for `<(command)`. */
+async function readPipe(fd: number, signal: AbortSignal): Promise<Uint8Array> {
+  const first = Buffer.alloc(65_536);
+  let length: number;
+  try {
+    length = readSync(fd, first);
+    if (length === 0) {
+      closeSync(fd);
+      throw new Error('nothing is written into this pipe');
+    }
+  } catch (error) {
+    if (errorCode(error) !== 'EAGAIN') throw error;
+    length = 0; // Somebody is going to write.
+  }
+  // A socket waits for a pipe without keeping a thread, and it closes the descriptor.
+  const rest = new Socket({ fd, readable: true, writable: false, signal });
+  return Buffer.concat([first.subarray(0, length), await collect(rest)]);
 }
 
 async function fetchBytes(url: string, signal: AbortSignal): Promise<Uint8Array> {

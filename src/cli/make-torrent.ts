@@ -5,6 +5,7 @@ import { createOptions } from './create-flags.ts';
 import type { CreateFlags } from './create-flags.ts';
 import { safeText } from './escape.ts';
 import { CliError, EXIT, errorCode, reasonOf } from './exit-codes.ts';
+import { plural } from './format.ts';
 import { HashView } from './hash-progress.ts';
 import type { CreatedTorrent } from './library.ts';
 
@@ -23,14 +24,25 @@ export async function makeTorrent(
   const { createTorrent } = await context.library();
   const view = new HashView(context, `hashing ${shown}`);
   try {
-    return await createTorrent(path, {
+    const created = await createTorrent(path, {
       ...createOptions(flags),
       onProgress: view.update,
       signal: context.interrupt.signal,
     });
+    tellSkipped(context, created.skipped);
+    return created;
   } finally {
     view.end();
   }
+}
+
+function tellSkipped({ terminal }: Context, skipped: readonly string[]): void {
+  if (skipped.length > 0) {
+    terminal.warn(
+      `left out ${plural(skipped.length, 'symbolic link or special file', 'symbolic links or special files')}`,
+    );
+  }
+  for (const path of skipped) terminal.detail(`left out: ${safeText(path)}`);
 }
 
 /** Refuses early, before much is hashed for nothing. */

@@ -84,7 +84,7 @@ export interface HostPort {
 
 /** `HOST:PORT` or `[IPV6]:PORT`. */
 export function parseHostPort(text: string): HostPort {
-  const match = /^(?:\[([0-9a-f:.%]+)\]|([^\s:[\]/@]+)):(\d{1,5})$/i.exec(text);
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:[\]/@]+)):(\d{1,5})$/i.exec(text);
   const port = Number(match?.[3]);
   if (!match || port < 1 || port > 65_535) {
     throw new InvalidArgumentError('Expected HOST:PORT or [IPV6]:PORT, with a port from 1 to 65535.');
@@ -135,9 +135,9 @@ function isUrlOf(text: string, protocols: readonly string[]): boolean {
 export function parsePieceLength(text: string): number {
   const bytes = parseSize(text);
   const PIECE_MIN = 16_384;
-  const PIECE_MAX = 256 * 1_048_576;
+  const PIECE_MAX = 64 * 1_048_576;
   if (bytes < PIECE_MIN || bytes > PIECE_MAX || (bytes & (bytes - 1)) !== 0) {
-    throw new InvalidArgumentError('Expected a power of two from 16K to 256M, such as 256K or 1M.');
+    throw new InvalidArgumentError('Expected a power of two from 16K to 64M, such as 256K or 1M.');
   }
   return bytes;
 }

@@ -3,7 +3,7 @@ import type { Line, Segment, Style } from './style.ts';
 
 /**
  * The piece map: every cell stands for the pieces at its place in the torrent. Its height says how many of them are
- * there, its colour what is going on: being fetched now, there, or (when sources are known) who most came from.
+ * there, its colour whether more are on their way or, when sources are known, where most came from.
  */
 
 /** As `TorrentHandle.pieceStates` numbers them. */
@@ -84,7 +84,8 @@ function renderCell(
   const top = glyphs.levels.length;
   // The full glyph is kept for cells that are full.
   const level = have === wanted ? top : Math.min(top - 1, Math.ceil((have / wanted) * top));
-  return segment(glyphs.levels[level - 1]!, haveStyle(states, first, end, options));
+  const style = inFlight > 0 && !options.sources ? IN_FLIGHT_STYLE : haveStyle(states, first, end, options);
+  return segment(glyphs.levels[level - 1]!, style);
 }
 
 /** The colour of the source that most pieces of the cell came from. */

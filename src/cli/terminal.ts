@@ -64,10 +64,10 @@ export class Terminal {
     const stderrWriter = this.#stderr;
     this.#block = new LiveBlock({
       get columns() {
-        return stderr.columns ?? DEFAULT_COLUMNS;
+        return sizeOr(stderr.columns, DEFAULT_COLUMNS);
       },
       get rows() {
-        return stderr.rows ?? DEFAULT_ROWS;
+        return sizeOr(stderr.rows, DEFAULT_ROWS);
       },
       color: this.stderrColor,
       write: (text) => stderrWriter.write(text),
@@ -76,15 +76,15 @@ export class Terminal {
   }
 
   get stdoutColumns(): number {
-    return this.#stdout.stream.columns ?? DEFAULT_COLUMNS;
+    return sizeOr(this.#stdout.stream.columns, DEFAULT_COLUMNS);
   }
 
   get stderrColumns(): number {
-    return this.#stderr.stream.columns ?? DEFAULT_COLUMNS;
+    return sizeOr(this.#stderr.stream.columns, DEFAULT_COLUMNS);
   }
 
   get stderrRows(): number {
-    return this.#stderr.stream.rows ?? DEFAULT_ROWS;
+    return sizeOr(this.#stderr.stream.rows, DEFAULT_ROWS);
   }
 
   /** A line of results. The text must be harmless already. */
@@ -120,7 +120,7 @@ export class Terminal {
 
   /** Something is not as it should be, and it goes on. */
   warn(line: string): void {
-    this.#toStderr(paint('warning: ', 'yellow', this.stderrColor) + line);
+    if (!this.quiet) this.#toStderr(paint('warning: ', 'yellow', this.stderrColor) + line);
   }
 
   /** The last word before a failed end. */
@@ -210,6 +210,11 @@ function chooseColor(stream: OutputStream, settings: TerminalSettings): boolean 
   if (FORCE_COLOR !== undefined && FORCE_COLOR !== '') return isSet(FORCE_COLOR);
   if (NO_COLOR !== undefined && NO_COLOR !== '') return false;
   return stream.isTTY === true && TERM !== 'dumb';
+}
+
+/** Terminals that do not know their size say 0. */
+function sizeOr(size: number | undefined, unknown: number): number {
+  return size !== undefined && size > 0 ? size : unknown;
 }
 
 function isSet(value: string | undefined): boolean {

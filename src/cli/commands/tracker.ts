@@ -25,9 +25,7 @@ export async function tracker(context: Context, flags: TrackerFlags): Promise<nu
       code: 'ERR_LISTEN',
     });
   });
-  const host = urlHost(flags.host);
-  const urls = [`http://${host}:${server.httpPort}/announce`];
-  if (flags.udp !== false) urls.push(`udp://${host}:${server.udpPort}/announce`);
+  const urls = [server.httpUrl, server.udpUrl].filter((url) => url !== null);
   if (terminal.json) terminal.event({ event: 'tracker', urls });
   else for (const url of urls) terminal.result(url);
   terminal.note('tracking; Ctrl-C ends it');
@@ -37,10 +35,4 @@ export async function tracker(context: Context, flags: TrackerFlags): Promise<nu
   });
   await server.close();
   return EXIT.done;
-}
-
-/** A host that others on this machine can use in a URL; behind "all addresses" this machine is at least localhost. */
-function urlHost(host: string | undefined): string {
-  if (host === undefined || host === '0.0.0.0' || host === '::') return 'localhost';
-  return host.includes(':') ? `[${host}]` : host;
 }

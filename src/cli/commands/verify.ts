@@ -27,10 +27,11 @@ export async function verify(context: Context, source: string, dir: string): Pro
   } finally {
     view.end();
   }
-  const files = result.files.filter(({ index }) => metaInfo.files[index]?.padding !== true);
+  const { files } = result;
+  const badPieces = result.pieces.bad;
   if (terminal.json) {
     const { infoHashHex: infoHash, name, pieceCount } = metaInfo;
-    terminal.resultJson({ infoHash, name, ok: result.ok, pieceCount, badPieces: result.pieces.bad, files });
+    terminal.resultJson({ infoHash, name, ok: result.ok, pieceCount, badPieces, files });
     return result.ok ? EXIT.done : EXIT.damaged;
   }
   const rows = files.map((file) => [
@@ -41,11 +42,10 @@ export async function verify(context: Context, source: string, dir: string): Pro
     const { state } = files[i]!;
     terminal.result(paint(state, STATE_STYLES[state], terminal.stdoutColor) + line.slice(state.length));
   });
-  const bad = result.pieces.bad.length;
   terminal.note(
     result.ok
       ? `${safeText(metaInfo.name)} is whole: ${plural(metaInfo.pieceCount, 'piece')} verified`
-      : `${safeText(metaInfo.name)} is not whole: ${bad} of ${plural(metaInfo.pieceCount, 'piece')} missing or damaged; ` +
+      : `${safeText(metaInfo.name)} is not whole: ${badPieces.length} of ${plural(metaInfo.pieceCount, 'piece')} missing or damaged; ` +
           `torrent-ts download fetches them again`,
     result.ok ? 'green' : 'red',
   );
