@@ -65,7 +65,7 @@ function multipleFiles(info: Fields, name: string, windows: boolean): FileEntry[
     const isLink = hasAttribute(fields, ATTRIBUTE_LINK);
     const length = isLink && !fields.has('length') ? 0 : fields.int('length', 0, FILE_LENGTH_MAX);
     const padding = isPad(fields) || (isLink && length === 0);
-    const path = padding ? `${name}/${PAD_FOLDER}/${length}` : filePath(fields, name, windows, table);
+    const path = padding ? `${name}/${PAD_FOLDER}/${length}` : filePath(fields, windows, table);
     files.push(Object.freeze({ index, path, length, offset, padding }));
     offset += length;
     if (offset > CONTENT_LENGTH_MAX) {
@@ -77,13 +77,12 @@ function multipleFiles(info: Fields, name: string, windows: boolean): FileEntry[
   return files;
 }
 
-function filePath(fields: Fields, name: string, windows: boolean, table: PathTable): string {
+function filePath(fields: Fields, windows: boolean, table: PathTable): string {
   const key = fields.has('path.utf-8') ? 'path.utf-8' : 'path';
   const elements = fields.byteStrings(key);
   if (elements.length === 0) fields.fail(key, 'must name the file');
   if (elements.length > PATH_DEPTH_MAX) fields.fail(key, `must have at most ${PATH_DEPTH_MAX} elements`);
-  const names = [name];
-  for (const element of elements) names.push(safeName(element, windows) ?? NAMELESS);
+  const names = elements.map((element) => safeName(element, windows) ?? NAMELESS);
   return table.add(names, () => fields.pathOf(key));
 }
 

@@ -49,11 +49,11 @@ export function suffixedName(name: string, suffix: string): string {
 }
 
 /**
- * What a path becomes on a file system that tells neither case nor normal form apart: paths with the same fold may be
+ * What a name becomes on a file system that tells neither case nor normal form apart: names with the same fold may be
  * one file there. Upper case, because it has one form of each letter (Greek has two small sigmas).
  */
-export function foldPath(path: string): string {
-  return path.normalize('NFC').toUpperCase().normalize('NFC');
+export function foldName(name: string): string {
+  return HARMLESS.test(name) ? name.toUpperCase() : name.normalize('NFC').toUpperCase().normalize('NFC');
 }
 
 /** Puts in the suffix and cuts between characters, keeping the extension, so that at most 240 bytes are left. */
