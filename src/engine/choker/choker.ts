@@ -103,7 +103,6 @@ export class Choker<P extends ChokeCandidate> {
 
   onGone(peer: P): void {
     this.#optimistic.delete(peer);
-    this.#lap.onGone(peer);
   }
 
   /** The best interested peers in the regular slots, and with them whoever gives more without being interested. */

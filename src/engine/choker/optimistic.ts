@@ -15,14 +15,11 @@ export const NEWCOMER_WEIGHT = 3;
 
 export class OptimisticLap<P extends ChokeCandidate> {
   readonly #rng: Rng;
-  readonly #served = new Set<P>();
+  /** Who has had its chance in this lap. */
+  #served = new WeakSet<P>();
 
   constructor(rng: Rng) {
     this.#rng = rng;
-  }
-
-  onGone(peer: P): void {
-    this.#served.delete(peer);
   }
 
   /** Draws one of `waiting`, or null if there is none. */
@@ -30,7 +27,7 @@ export class OptimisticLap<P extends ChokeCandidate> {
     if (waiting.length === 0) return null;
     let drawing = waiting.filter((peer) => !this.#served.has(peer));
     if (drawing.length === 0) {
-      this.#served.clear();
+      this.#served = new WeakSet();
       drawing = [...waiting];
     }
     const chosen = this.#weighted(drawing, now);

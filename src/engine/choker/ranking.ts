@@ -62,7 +62,6 @@ const LEECHING: readonly Comparison[] = [
 const SEEDING: readonly Comparison[] = [
   turnFirst, // a turn is not cut short
   waitingFirst, // whoever had a turn makes room while anyone waits
-  optimisticLast, // it is unchoked anyway
   moreUpload, // of those who may stay, the ones that use the slot best: BEP 3
   longestWaiting, // never served comes first, then in turn
   bySalt,

@@ -160,12 +160,11 @@ export class Endgame {
         if (seconds < least) continue;
         const others = this.others(partial.piece * this.#geometry.blocksPerPiece + block);
         if (others.length + 1 >= maxOwners) continue;
-        let isOurs = false;
+        // A request of our own among them ends it too: we would not wait for ourselves.
         for (const { slot, ticket } of others) {
-          isOurs ||= slot === entry.slot;
           seconds = Math.min(seconds, secondsUntil(this.#peers.at(slot), ticket, state.mean));
         }
-        if (!isOurs && seconds >= least) candidates.push({ partial, block, seconds });
+        if (seconds >= least) candidates.push({ partial, block, seconds });
       }
     }
     return candidates;

@@ -309,6 +309,14 @@ describe('between rounds', () => {
     expect(b.choked).toBe(false);
   });
 
+  test('a peer that was choked for another reason does not keep the optimistic slot', () => {
+    const lab = new ChokeLab(1);
+    lab.addMany(2);
+    expect(lab.fill().length).toBe(2);
+    for (const peer of lab.peers) peer.choked = true;
+    expect(lab.fill().length).toBe(2);
+  });
+
   test('a snubbed peer is not let in by a free slot, only by a free optimistic one', () => {
     const lab = new ChokeLab(4);
     const [a, b] = lab.addMany(2, { snubbed: true });

@@ -93,6 +93,16 @@ describe('which blocks are asked for twice', () => {
     expect(lab.pick(idle, 2).length).toBe(2);
   });
 
+  test('what a fast second owner will bring soon is not asked of a third', () => {
+    const { lab } = allRequested(4, 100);
+    const second = lab.joinSeed(MB);
+    expect(lab.pick(second, 4).length).toBe(4);
+    expect(lab.pick(lab.joinSeed(MB), 4)).toEqual([
+      [0, 0],
+      [0, 1],
+    ]);
+  });
+
   test('a peer that has not delivered yet is expected to be as fast as the others', () => {
     const { lab } = allRequested(40, MB);
     lab.joinSeed(MB);

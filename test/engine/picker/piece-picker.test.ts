@@ -143,18 +143,37 @@ describe('the order of pieces', () => {
 
   test('a peer whose few pieces are all common still gets a random one of its rarest', () => {
     const lab = new PickerLab(20_000, 1).afterStart();
-    // 19,000 pieces have one copy elsewhere; the 100 of this peer have two or three.
+    // Nearly all pieces have one copy, elsewhere; the hundred of this peer have two or three.
     const all = range(4, 20_000);
     lab.join(all);
     const peer = lab.join(range(10_000, 10_100));
-    lab.join(range(10_000, 10_050));
+    lab.join([...range(10_000, 10_025), ...range(10_075, 10_100)]);
     const seen = new Set<number>();
     for (let i = 0; i < 1000; i++) {
       const [[piece, block] = [-1, -1]] = lab.pick(peer, 1);
       seen.add(piece);
       lab.picker.onReleased(peer, piece, block);
     }
-    expect([...seen].sort((a, b) => a - b)).toEqual(range(10_050, 10_100));
+    expect([...seen].sort((a, b) => a - b)).toEqual(range(10_025, 10_075));
+  });
+
+  test('also when the pieces of the peer lie side by side', () => {
+    let apart = 0;
+    for (let seed = 0; seed < 1000; seed++) {
+      const lab = new PickerLab(300, 1, seed).afterStart();
+      if (lab.pick(lab.join([...range(4, 13), 200]), 1)[0]![0] === 200) apart++;
+    }
+    // One in ten expected; five standard deviations are about 47.
+    expect(Math.abs(apart - 100)).toBeLessThan(47);
+  });
+
+  test('the order follows when one piece spreads through the whole swarm at once', () => {
+    const lab = new PickerLab(40, 1).afterStart();
+    const peers = range(0, 60).map(() => lab.join([]));
+    const all = lab.join(range(0, 40));
+    expect(lab.pick(all, 1).length).toBe(1);
+    for (const piece of [10, 11, 12]) for (const peer of peers.slice(piece - 10)) lab.have(peer, piece);
+    expect(lab.pieces(all, 100).slice(-3)).toEqual([12, 11, 10]);
   });
 
   test('a suggested piece wins among equally rare ones, not over a rarer one', () => {
@@ -338,29 +357,45 @@ describe('fast and slow peers', () => {
     expect([ofA, ofB]).toContain(it.pieces(fresh, 1)[0]);
   });
 
+  test('what a snubbed peer has begun is finished by others', () => {
+    const it = lab();
+    const [a, b] = [it.joinSeed(MIB), it.joinSeed(MIB)];
+    const [ofA] = it.pieces(a, 2);
+    a.snubbed = true;
+    expect(it.pieces(b, 2)).toEqual([ofA]);
+  });
+
+  test('what nobody works on any more is finished by anyone, the piece nearest to its end first', () => {
+    const it = lab();
+    const gone = [3, 6, 4].map((blocks) => {
+      const fast = it.joinSeed(MIB);
+      return { fast, picked: it.pick(fast, blocks), piece: -1 };
+    });
+    for (const one of gone) {
+      for (const [piece, block] of one.picked) it.receive(one.fast, piece, block);
+      one.piece = one.picked[0]![0];
+      it.picker.onPeerLeft(one.fast);
+    }
+    const slow = it.joinSeed(100);
+    expect(it.pieces(slow, 2 + 4 + 5)).toEqual([gone[1]!.piece, gone[2]!.piece, gone[0]!.piece]);
+  });
+
   test('with too many begun pieces anyone finishes any of them first', () => {
     const it = lab();
-    const workers = range(0, 6).map((i) => it.join([10 + i], MIB));
-    for (const worker of workers) expect(it.pick(worker, 1).length).toBe(1);
+    const fast = it.joinSeed(MIB);
     const slow = it.joinSeed(50);
-    // Six begun pieces, seven peers: within the limit, so the slow peer keeps to itself.
-    const [own] = it.pieces(slow, 1);
-    expect(range(10, 16)).not.toContain(own);
-    for (const worker of workers.slice(2)) {
-      it.picker.onReceived(worker, pieceOf(worker), 0);
-      it.picker.onPeerLeft(worker);
-    }
-    // Six pieces with free blocks and three peers: above it.
-    it.picker.onReleased(slow, own!, 0);
-    expect(range(10, 16)).toContain(it.pieces(slow, 1)[0]);
+    const begun = it.pieces(fast, 5 * 8 + 1);
+    expect(begun.length).toBe(6);
+    // Three with free blocks and two peers are within the limit: the slow peer keeps to itself.
+    it.picker.onReleased(fast, begun[0]!, 7);
+    it.picker.onReleased(fast, begun[1]!, 7);
+    const [[own, block] = [-1, -1]] = it.pick(slow, 1);
+    expect(begun).not.toContain(own);
+    it.picker.onReleased(slow, own, block);
+    it.picker.onReleased(fast, begun[2]!, 7);
+    expect(begun.slice(0, 3)).toContain(it.pieces(slow, 1)[0]);
   });
 });
-
-function pieceOf(peer: TestPeer): number {
-  let found = -1;
-  peer.have.forEach((piece) => (found = piece));
-  return found;
-}
 
 describe('the swarm', () => {
   test('seeds, bitfields, single haves and leaving keep availability equal to a recount', () => {
