@@ -33,7 +33,11 @@ export class PieceGeometry {
   /** Is it a stretch of bytes inside one piece, no longer than `maxLength`? For requests from a peer. */
   isRange(piece: number, begin: number, length: number, maxLength: number): boolean {
     return (
-      this.isPiece(piece) && length > 0 && length <= maxLength && begin + length <= this.pieceLengthOf(piece)
+      this.isPiece(piece) &&
+      begin >= 0 &&
+      length > 0 &&
+      length <= maxLength &&
+      begin + length <= this.pieceLengthOf(piece)
     );
   }
 
@@ -41,6 +45,7 @@ export class PieceGeometry {
   isBlock(piece: number, begin: number, length: number): boolean {
     return (
       this.isPiece(piece) &&
+      begin >= 0 &&
       begin % BLOCK_LENGTH === 0 &&
       begin < this.pieceLengthOf(piece) &&
       length === this.blockLength(piece, begin / BLOCK_LENGTH)
