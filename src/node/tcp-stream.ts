@@ -22,6 +22,30 @@ import type { BlockSource, ByteStream, ByteStreamSink } from '../wire/link.ts';
 /** How long what was written may still take to leave after a graceful close. Ctrl-C must be done within 3 s. */
 const LINGER_MS = 2_000;
 
+/** Sockets that may linger at once: all connections of a client with default limits, and no more for a flood. */
+export const LINGERING_MAX = 256;
+
+/** What all streams of a transport share. */
+export class TcpCommons {
+  readonly clock: Clock;
+  #lingering = 0;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  /** False if too many linger already. */
+  beginLinger(): boolean {
+    if (this.#lingering >= LINGERING_MAX) return false;
+    this.#lingering++;
+    return true;
+  }
+
+  endLinger(): void {
+    this.#lingering--;
+  }
+}
+
 /** What Node wants to fill a buffer of ours. */
 export interface OnRead {
   readonly buffer: Uint8Array;
@@ -43,7 +67,7 @@ export class TcpStream implements ByteStream {
   /** Called once, when the socket is closed. */
   onGone: (() => void) | null = null;
 
-  readonly #clock: Clock;
+  readonly #commons: TcpCommons;
   #socket: Socket | null = null;
   #sink: ByteStreamSink | null = null;
   #unsettledBytes = HANDSHAKE_LENGTH;
@@ -59,10 +83,10 @@ export class TcpStream implements ByteStream {
   #batches: Batch[] = [];
   #bufferedBytes = 0;
 
-  constructor(remote: PeerAddress, inbound: boolean, clock: Clock) {
+  constructor(remote: PeerAddress, inbound: boolean, commons: TcpCommons) {
     this.remote = remote;
     this.inbound = inbound;
-    this.#clock = clock;
+    this.#commons = commons;
   }
 
   get bufferedBytes(): number {
@@ -124,7 +148,7 @@ export class TcpStream implements ByteStream {
     if (this.#closed) return;
     this.#closed = true;
     const socket = this.#socket!;
-    if (!graceful || socket.destroyed) {
+    if (!graceful || socket.destroyed || !this.#commons.beginLinger()) {
       socket.destroy();
       return;
     }
@@ -133,7 +157,8 @@ export class TcpStream implements ByteStream {
     socket.resume();
     if (!this.#flushAsked) process.nextTick(flush, this);
     this.#flushAsked = true;
-    this.#linger = this.#clock.at(this.#clock.now() + LINGER_MS, () => socket.destroy());
+    const { clock } = this.#commons;
+    this.#linger = clock.at(clock.now() + LINGER_MS, () => socket.destroy());
   }
 
   /** Closes the socket at once, whatever its state. */
@@ -204,7 +229,10 @@ export class TcpStream implements ByteStream {
   }
 
   #onClose(): void {
-    this.#linger?.cancel();
+    if (this.#linger !== null) {
+      this.#linger.cancel();
+      this.#commons.endLinger();
+    }
     this.#settle();
     for (const batch of this.#batches) this.#release(batch);
     this.#batches = [];

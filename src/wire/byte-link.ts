@@ -184,7 +184,8 @@ export class ByteLink implements PeerLink, ByteStreamSink {
     if (this.#reason !== null) return;
     this.#reason = reason;
     this.#decoder.stop();
-    this.#stream.close(isPeaceful(reason));
+    const saidSomething = this.#writtenBytes + this.#out.queuedBytes > 0;
+    this.#stream.close(saidSomething && isPeaceful(reason));
   }
 
   // What the stream says
@@ -239,11 +240,10 @@ export class ByteLink implements PeerLink, ByteStreamSink {
 }
 
 /** We leave without a complaint, so what we said before still counts. */
-function isPeaceful(reason: DisconnectReason): boolean {
+export function isPeaceful(reason: DisconnectReason): boolean {
   switch (reason) {
     case 'both-seeds':
     case 'uninteresting':
-    case 'too-many-connections':
     case 'torrent-stopped':
     case 'shutdown':
       return true;

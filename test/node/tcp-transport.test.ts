@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import { ListenError } from '../../src/errors.ts';
+import { LINGERING_MAX } from '../../src/node/tcp-stream.ts';
 import { PENDING_INBOUND_MAX, TcpTransport, type TcpTransportOptions } from '../../src/node/tcp-transport.ts';
 import { canHaveOwnBuffer } from '../../src/node/accepted-socket.ts';
 import { SystemClock } from '../../src/node/system-clock.ts';
@@ -245,7 +246,11 @@ describe('a connection', () => {
   });
 
   test('that does not take what was written ends soon after a peaceful close', async () => {
-    await using open = await opened({ port: 0, host: '127.0.0.1' });
+    const hurried = {
+      now: () => clock.now(),
+      at: (time: number, fn: () => void) => clock.at(clock.now() + (time - clock.now()) / 50, fn),
+    };
+    await using open = await opened({ port: 0, host: '127.0.0.1', clock: hurried });
     const sink = new RecordingSink();
     open.transport.onInbound((link) => {
       link.attach(sink);
@@ -259,6 +264,37 @@ describe('a connection', () => {
     expect(await until(() => sink.closedWith === 'shutdown')).toBe(true);
     socket.destroy();
   });
+});
+
+test('a flood of peers that never close their end cannot make more sockets linger than the cap', async () => {
+  await using open = await opened({ port: 0, host: '127.0.0.1' });
+  const sinks: RecordingSink[] = [];
+  const farewell = (link: PeerLink): void => {
+    const sink = new RecordingSink();
+    sinks.push(sink);
+    sink.onCall = (call) => {
+      if (!call.startsWith('handshake')) return;
+      link.handshake(HELLO);
+      link.close('both-seeds');
+    };
+    link.attach(sink);
+  };
+  open.transport.onInbound(farewell);
+  const extra = 10;
+  const sockets: Socket[] = [];
+  for (let i = 0; i < LINGERING_MAX + extra; i++) {
+    const socket = connect({ port: open.transport.listenPort, host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('error', () => {});
+    socket.write(handshakeBytes());
+    sockets.push(socket);
+    // A few at a time, so that none is refused as one too many that has said nothing.
+    if (i % 50 === 49) await until(() => sinks.filter((sink) => sink.handshakes.length > 0).length === i + 1);
+  }
+  const count = LINGERING_MAX + extra;
+  expect(await until(() => sinks.filter((sink) => sink.handshakes.length > 0).length === count)).toBe(true);
+  expect(await until(() => sinks.filter((sink) => sink.closedWith !== null).length === extra)).toBe(true);
+  for (const socket of sockets) socket.destroy();
+  expect(await until(() => sinks.every((sink) => sink.closedWith !== null))).toBe(true);
 });
 
 describe('closing the transport', () => {
@@ -316,7 +352,7 @@ interface Opened extends AsyncDisposable {
   readonly transport: TcpTransport;
 }
 
-async function opened(options: Omit<TcpTransportOptions, 'clock'>): Promise<Opened> {
+async function opened(options: Partial<TcpTransportOptions> & { port: number | null }): Promise<Opened> {
   const transport = await TcpTransport.open({ clock, ...options });
   return { transport, [Symbol.asyncDispose]: () => transport.close() };
 }

@@ -123,6 +123,24 @@ describe('a byte link', () => {
     expect(listener.receivedBytes).toBe(68);
   });
 
+  test('leaves the bytes of a message alone until the network has them', () => {
+    const { dialer, listenerSink, pair } = linked({ holdWrites: true });
+    dialer.handshake(HELLO);
+    dialer.piece(1, 0, patterned(100), null);
+    dialer.have(1);
+    pair.turns.settle();
+    pair.dialer.take(1);
+    dialer.have(2);
+    dialer.request(3, 0, 16_384);
+    pair.turns.settle();
+    pair.dialer.take(2);
+    dialer.have(4);
+    pair.turns.settle();
+    pair.dialer.take(10);
+    pair.turns.settle();
+    expect(listenerSink.calls.slice(3)).toEqual(['have 1', 'have 2', 'request 3 0 16384', 'have 4']);
+  });
+
   test('asks for more when it is down at the low-water mark, and when it is empty', () => {
     const { dialer, dialerSink, pair } = linked({ holdWrites: true });
     const block = new Uint8Array(16_384);
