@@ -16,7 +16,9 @@ import { TrackerError } from '../errors.ts';
 import type { Cancel, HttpPort, HttpRequest, HttpResponse, Resolver } from '../ports.ts';
 import { noAddressError } from '../tracker/announce.ts';
 import type { IpFamily } from '../util/ip.ts';
-import { ipFamily, ipToBytes, isDialable, isLocalIp } from '../util/ip.ts';
+import { ipFamily, isDialable } from '../util/ip.ts';
+import type { AddressDepth } from './address-depth.ts';
+import { addressDepth } from './address-depth.ts';
 import { httpErrorText } from './http-errors.ts';
 
 /** As libtorrent; browsers follow 20. */
@@ -34,20 +36,21 @@ export interface HttpClientOptions {
   readonly version: string;
   /** Certificates of authorities to trust besides the usual ones, as PEM. */
   readonly ca?: string;
+  /** How far inside an address is; given by tests, which have no outside. */
+  readonly depthOf?: (address: string) => AddressDepth;
 }
-
-/** How far inside an address is: redirects must not lead further in. */
-type Depth = 0 | 1 | 2;
 
 export class HttpClient implements HttpPort {
   readonly #resolver: Resolver;
   readonly #userAgent: string;
   readonly #ca: string | null;
+  readonly #depthOf: (address: string) => AddressDepth;
 
   constructor(options: HttpClientOptions) {
     this.#resolver = options.resolver;
     this.#userAgent = `torrent-ts/${options.version}`;
     this.#ca = options.ca ?? null;
+    this.#depthOf = options.depthOf ?? addressDepth;
   }
 
   get(request: HttpRequest, done: (result: HttpResponse | TrackerError) => void): Cancel {
@@ -75,11 +78,11 @@ export class HttpClient implements HttpPort {
   /** @throws whatever went wrong. */
   async #follow(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
     let url = parseUrl(request.url, null);
-    let depthMax: Depth = request.refuseLocal ? 0 : 2;
+    let depthMax: AddressDepth = request.refuseLocal ? 0 : 2;
     for (let hop = 0; hop <= REDIRECTS_MAX; hop++) {
       const addresses = await this.#addressesOf(url, request, depthMax, signal);
       // A server outside must not send us to our own network, nor one on our network to our own machine.
-      depthMax = Math.min(...addresses.map(depthOf)) as Depth;
+      depthMax = Math.min(...addresses.map(this.#depthOf)) as AddressDepth;
       const answer = await this.#getOne(url, addresses, request, signal);
       if (answer instanceof URL) url = answer;
       else return answer;
@@ -90,7 +93,7 @@ export class HttpClient implements HttpPort {
   async #addressesOf(
     url: URL,
     request: HttpRequest,
-    depthMax: Depth,
+    depthMax: AddressDepth,
     signal: AbortSignal,
   ): Promise<string[]> {
     const host = hostOf(url);
@@ -98,7 +101,7 @@ export class HttpClient implements HttpPort {
     const found = await Promise.all(families.map((family) => this.#resolve(host, family, signal)));
     const dialable = found.flat().filter((address) => isDialable({ host: address, port: 1 }));
     if (dialable.length === 0) throw noAddressError(request.url, families[0]!);
-    const allowed = dialable.filter((address) => depthOf(address) <= depthMax);
+    const allowed = dialable.filter((address) => this.#depthOf(address) <= depthMax);
     if (allowed.length === 0) throw new TrackerError('a local address, which is refused', request.url);
     return allowed;
   }
@@ -262,11 +265,6 @@ async function unpack(
 
 function tooLong(maxBytes: number, url: string): TrackerError {
   return new TrackerError(`the answer is longer than ${maxBytes} bytes`, url);
-}
-
-function depthOf(address: string): Depth {
-  if (address === '::1' || ipToBytes(address)?.[0] === 127) return 2;
-  return isLocalIp(address) ? 1 : 0;
 }
 
 function toTrackerError(error: unknown, url: string): TrackerError {
