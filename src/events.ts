@@ -92,8 +92,8 @@ export interface BanInfo {
 /** Events of a `TorrentHandle`. No event throws if nobody listens. */
 export interface TorrentEvents {
   state: [state: TorrentState, before: TorrentState];
-  /** A piece passed its hash and is on disk. */
-  piece: [piece: number];
+  /** A piece passed its hash and is on disk. `from` are the peers that sent its blocks. */
+  piece: [piece: number, from: readonly PeerAddress[]];
   /** A piece failed its hash and was thrown away. */
   reject: [piece: number, from: readonly PeerAddress[]];
   ban: [ban: BanInfo];

@@ -234,7 +234,7 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
     const later = (emit: () => void): void => queueMicrotask(emit);
     return {
       onState: (state, before) => later(() => this.emit('state', state, before)),
-      onPiece: (piece) => later(() => this.emit('piece', piece)),
+      onPiece: (piece, from) => later(() => this.emit('piece', piece, from)),
       onReject: (piece, from) => later(() => this.emit('reject', piece, from)),
       onBan: (address, piece) => later(() => this.emit('ban', { address, piece })),
       onFile: (file) => later(() => this.emit('file', this.#file(file))),

@@ -2,6 +2,7 @@ import type { StorageError } from '../../errors.ts';
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import type { Clock, TorrentStorage } from '../../ports.ts';
 import { logger } from '../../util/log.ts';
+import type { PeerAddress } from '../../util/ip.ts';
 import type { BlockRequester } from '../peer/block-requester.ts';
 import type { PeerSession } from '../peer/peer-session.ts';
 import type { PickingPeer } from '../picker/picking-peer.ts';
@@ -63,7 +64,7 @@ export class PieceFlow {
     this.#observer = observer;
     this.#events = events;
     this.#verifier = new PieceVerifier(storage, parts.assembler, new Blame(), clock, {
-      onVerified: (piece, guilty) => this.#onVerified(piece, guilty),
+      onVerified: (piece, from, guilty) => this.#onVerified(piece, from, guilty),
       onRejected: (piece, from, guilty) => this.#onRejected(piece, from, guilty),
       onDiskError: (error) => events.onDiskError(error),
       onDiskRecovered: () => events.onDiskRecovered(),
@@ -142,12 +143,12 @@ export class PieceFlow {
     }
   }
 
-  #onVerified(piece: number, guilty: readonly Contributor[]): void {
+  #onVerified(piece: number, from: readonly Contributor[], guilty: readonly Contributor[]): void {
     const { cache, picker, swarm } = this.#parts;
     cache.forget(piece);
     const whole = this.gain(piece);
     this.#events.onChanged();
-    this.#observer.onPiece(piece);
+    this.#observer.onPiece(piece, from.map(addressOf));
     for (const file of whole) this.#observer.onFile(file);
     for (const contributor of guilty) this.#ban(contributor, piece);
     if (picker.wantedCount === 0) this.#events.onAllVerified();
@@ -167,9 +168,14 @@ export class PieceFlow {
 
   #ban(contributor: Contributor, piece: number): void {
     const session = contributor as PeerSession;
-    const { remote } = session.link;
-    this.#parts.roster.ban(session.listenAddress, remote.host, session.peerId);
-    this.#observer.onBan(session.listenAddress ?? remote, piece);
+    this.#parts.roster.ban(session.listenAddress, session.link.remote.host, session.peerId);
+    this.#observer.onBan(addressOf(session), piece);
     session.close('corrupt-data');
   }
+}
+
+/** Where the peer can be reached, as far as it is known. */
+function addressOf(contributor: Contributor): PeerAddress {
+  const session = contributor as PeerSession;
+  return session.listenAddress ?? session.link.remote;
 }

@@ -7,7 +7,7 @@ import type { Contributor, PieceAssembler } from './piece-assembler.ts';
 
 export interface VerifierEvents {
   /** The piece is right and on disk. `guilty` gave wrong blocks of it in earlier tries. */
-  onVerified(piece: number, guilty: readonly Contributor[]): void;
+  onVerified(piece: number, from: readonly Contributor[], guilty: readonly Contributor[]): void;
   /** The piece is wrong; its blocks are free again. `guilty` is known when there was one sender only. */
   onRejected(piece: number, from: readonly Contributor[], guilty: Contributor | null): void;
   /** The disk refused a good piece. It stays in memory and is tried again. */
@@ -97,9 +97,10 @@ export class PieceVerifier {
     assert(partial !== undefined, `verdict on piece ${piece}, which is not being assembled`);
     switch (verdict.status) {
       case 'written': {
+        const from = distinct(partial.contributors);
         const guilty = this.#blame.onPassed(piece, verdict.blockDigests);
         this.#assembler.release(piece);
-        this.#events.onVerified(piece, guilty);
+        this.#events.onVerified(piece, from, guilty);
         if (this.#failing) this.#onRecovered();
         break;
       }

@@ -7,7 +7,7 @@ import type { DisconnectReason } from '../../wire/link.ts';
 /** What the outside hears of a torrent. Calls come from within the engine: do not call back in the same turn. */
 export interface TorrentObserver {
   onState(state: TorrentState, before: TorrentState): void;
-  onPiece(piece: number): void;
+  onPiece(piece: number, from: readonly PeerAddress[]): void;
   onReject(piece: number, from: readonly PeerAddress[]): void;
   onBan(address: PeerAddress, piece: number): void;
   onFile(file: number): void;
