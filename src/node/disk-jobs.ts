@@ -101,7 +101,12 @@ export interface ReleaseJob {
   readonly tops: readonly string[];
 }
 
-export type DiskJob = HashJob | WriteJob | MoveJob | CreateJob | SurveyJob | ReleaseJob;
+/** Keeps half as many files open from here on. For every worker, out of turn. */
+export interface ShrinkJob {
+  readonly kind: 'shrink';
+}
+
+export type DiskJob = HashJob | WriteJob | MoveJob | CreateJob | SurveyJob | ReleaseJob | ShrinkJob;
 
 /** What each kind of job answers with. */
 export interface DiskResults {
@@ -111,6 +116,7 @@ export interface DiskResults {
   create: FolderIdentity | null;
   survey: SurveyResult;
   release: null;
+  shrink: null;
 }
 
 export type DiskAnswer<K extends keyof DiskResults = keyof DiskResults> =

@@ -3,7 +3,8 @@ import { Worker } from 'node:worker_threads';
 import { StorageError } from '../errors.ts';
 import type { DiskFaults } from './disk-faults.ts';
 import type { DiskAnswer, DiskJob, DiskResults, DiskSpan } from './disk-jobs.ts';
-import { fromFailure } from './storage-errors.ts';
+import { fromFailure, isShortOfFiles } from './storage-errors.ts';
+import type { StorageFailure } from './storage-errors.ts';
 import { workerUrl } from './worker-url.ts';
 
 export type { DiskSpan } from './disk-jobs.ts';
@@ -28,11 +29,14 @@ const BATCH_JOBS = 64;
 const BATCHES_IN_WORKER = 2;
 /** A job that two workers died of is the cause. */
 const ATTEMPTS_MAX = 2;
+/** Each time the files kept open are halved: after this many, all are closed, and the descriptors are elsewhere. */
+const SHRINKS_MAX = 8;
 
 interface Task {
-  readonly job: DiskJob;
+  job: DiskJob;
   readonly done: (answer: DiskAnswer) => void;
   attempts: number;
+  shrinks: number;
 }
 
 interface DiskThread {
@@ -57,7 +61,10 @@ export class DiskPool {
   #queue: Task[] = [];
   #isDispatching = false;
   #isClosed = false;
+  /** Tasks that wait for descriptors. */
+  #held: Task[] = [];
   #onIdle: (() => void)[] = [];
+  readonly #onShrink: (() => void)[] = [];
 
   constructor(options: DiskPoolOptions = {}) {
     this.threads = options.threads ?? Math.min(THREADS_MAX, Math.max(1, availableParallelism() - 1));
@@ -86,15 +93,18 @@ export class DiskPool {
 
   /** Closes the files `tops` and what lies below them, in all threads. */
   release(tops: readonly string[], done: () => void): void {
-    const workers = [...this.#workers];
-    let left = workers.length;
-    const finished = (): void => {
-      if (--left === 0) done();
-    };
-    if (left === 0) setImmediate(done);
-    for (const thread of workers) {
-      this.#send(thread, [{ job: { kind: 'release', tops }, done: finished, attempts: ATTEMPTS_MAX }]);
-    }
+    this.#tellAll({ kind: 'release', tops }, done);
+  }
+
+  /** Keeps fewer files open in all threads, because the process is short of descriptors. */
+  shrink(done: () => void): void {
+    for (const listener of this.#onShrink) listener();
+    this.#tellAll({ kind: 'shrink' }, done);
+  }
+
+  /** For others that keep files open: `listener` closes some when the threads are short of descriptors. */
+  onShrink(listener: () => void): void {
+    this.#onShrink.push(listener);
   }
 
   /** Waits for the jobs under way and ends the threads. Jobs that come later fail. */
@@ -105,13 +115,24 @@ export class DiskPool {
   }
 
   #add(job: DiskJob, done: (answer: DiskAnswer) => void): void {
-    const task = { job, done, attempts: 0 };
+    const task = { job, done, attempts: 0, shrinks: 0 };
     if (this.#isClosed) {
       setImmediate(() => fail(task, 'the disk threads are closed'));
       return;
     }
     this.#queue.push(task);
     this.#dispatchSoon();
+  }
+
+  /** Gives every thread a job of its own, before what is in the queue. */
+  #tellAll(job: DiskJob, done: () => void): void {
+    const workers = [...this.#workers];
+    let left = workers.length;
+    const finished = (): void => {
+      if (--left === 0) done();
+    };
+    if (left === 0) setImmediate(done);
+    for (const thread of workers) this.#send(thread, [{ job, done: finished, attempts: 0, shrinks: 0 }]);
   }
 
   /** At the end of the turn, so that jobs of one turn share batches. */
@@ -188,8 +209,27 @@ export class DiskPool {
     const tasks = thread.batches.shift()!;
     if (thread.batches.length === 0) thread.worker.unref();
     this.#dispatch();
-    for (let i = 0; i < tasks.length; i++) tasks[i]!.done(answers[i]!);
+    for (let i = 0; i < tasks.length; i++) {
+      const task = tasks[i]!;
+      const answer = answers[i]!;
+      if (isShort(answer) && task.shrinks < SHRINKS_MAX) this.#hold(task, answer);
+      else task.done(answer);
+    }
     this.#tellIdle();
+  }
+
+  /** Does a task again that found no descriptor left, when all threads have closed some. */
+  #hold(task: Task, answer: DiskAnswer): void {
+    task.shrinks++;
+    if (task.job.kind === 'write' && answer.ok) {
+      task.job = { ...task.job, buffer: (answer.result as DiskResults['write']).buffer };
+    }
+    this.#held.push(task);
+    if (this.#held.length > 1) return;
+    this.shrink(() => {
+      this.#queue.unshift(...this.#held.splice(0));
+      this.#dispatch();
+    });
   }
 
   /** Only a crash (or memory run out) ends a worker before `close`. */
@@ -200,7 +240,7 @@ export class DiskPool {
     const again: Task[] = [];
     const lost: Task[] = [];
     for (const task of thread.batches.splice(0).flat()) {
-      const isRepeatable = task.job.kind !== 'write' && task.job.kind !== 'release';
+      const isRepeatable = !['write', 'release', 'shrink'].includes(task.job.kind);
       (isRepeatable && task.attempts < ATTEMPTS_MAX ? again : lost).push(task);
     }
     this.#queue.unshift(...again);
@@ -211,7 +251,8 @@ export class DiskPool {
   }
 
   #isIdle(): boolean {
-    return this.#queue.length === 0 && this.#workers.every((thread) => thread.batches.length === 0);
+    if (this.#queue.length > 0 || this.#held.length > 0) return false;
+    return this.#workers.every((thread) => thread.batches.length === 0);
   }
 
   #tellIdle(): void {
@@ -223,6 +264,16 @@ export class DiskPool {
 function fail(task: Task, message: string): void {
   const path = 'spans' in task.job ? (task.job.spans[0]?.path ?? '') : '';
   task.done({ ok: false, failure: { code: 'ERR_DISK_IO', message, path, errno: '' } });
+}
+
+/** Did it fail because no descriptor was left? */
+function isShort(answer: DiskAnswer): boolean {
+  const failure = answer.ok ? failureIn(answer.result) : answer.failure;
+  return failure !== null && isShortOfFiles(failure.errno);
+}
+
+function failureIn(result: DiskResults[keyof DiskResults]): StorageFailure | null {
+  return result !== null && 'failure' in result ? result.failure : null;
 }
 
 /** How long a job takes, in bytes hashed or so. */

@@ -66,6 +66,9 @@ export class DiskTasks {
       case 'release':
         for (const top of job.tops) this.#files.release(top);
         return null;
+      case 'shrink':
+        this.#files.shrink();
+        return null;
     }
   }
 

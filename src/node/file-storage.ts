@@ -43,11 +43,10 @@ const SHA1_BYTES = 20;
  * zero. If a disk thread dies, the slab in it is lost: the verdict is `failed` and `slab.bytes` stays empty.
  */
 export function fileStorageFactory(pool: DiskPool): StorageFactory {
-  const shared: SharedFiles = {
-    pool,
-    reader: new ReadFiles(Math.floor(pool.openFilesMax / (pool.threads + 1)), pool.faults),
-    writers: new Map(),
-  };
+  const share = Math.floor(pool.openFilesMax / (pool.threads + 1));
+  const reader = new ReadFiles(share, (done) => pool.shrink(done), pool.faults);
+  pool.onShrink(() => reader.shrink());
+  const shared: SharedFiles = { pool, reader, writers: new Map() };
   return { open: (metaInfo, { dir }) => new FileStorage(shared, metaInfo, dir) };
 }
 

@@ -4,12 +4,13 @@ import { sep } from 'node:path';
 import type { DiskFaults } from './disk-faults.ts';
 import { checkContained, ensureParent } from './safe-path.ts';
 import type { FolderIdentity } from './safe-path.ts';
-import { errnoOf, toStorageError, unsafePath } from './storage-errors.ts';
+import { errnoOf, isShortOfFiles, toStorageError, unsafePath } from './storage-errors.ts';
 
 /** Absent on Windows, where the check of the opened file (`#verify`) does the same work. */
 const NOFOLLOW = constants.O_NOFOLLOW ?? 0;
 /** A FIFO or device in place of a file must not hang the open. */
 const NONBLOCK = constants.O_NONBLOCK ?? 0;
+const RDWR = constants.O_RDWR | NOFOLLOW | NONBLOCK;
 
 /** Where a torrent may touch the disk. */
 export interface DiskRoot {
@@ -85,6 +86,12 @@ export class OpenFiles {
     }
   }
 
+  /** The process is short of descriptors: keeps half as many files open from here on. */
+  shrink(): void {
+    this.#capacity = Math.max(1, this.#files.size >> 1);
+    this.#closeOldest(this.#files.size >> 1);
+  }
+
   closeAll(): void {
     for (const path of [...this.#files.keys()]) this.#drop(path);
   }
@@ -102,47 +109,38 @@ export class OpenFiles {
     return file;
   }
 
-  #openExisting(path: string, root: DiskRoot): number {
-    checkContained(root.path, path);
-    return this.#open(path, constants.O_RDWR | NOFOLLOW | NONBLOCK, 'write to');
-  }
-
+  /** Makes the file, or opens the one that another worker made or the survey overlooked. */
   #openOrCreate(path: string, root: DiskRoot): number {
     ensureParent(root.path, root.known, path, this.#faults);
-    for (;;) {
-      try {
-        return this.#openExisting(path, root);
-      } catch (error) {
-        if (errnoOf(causeOf(error)) !== 'ENOENT') throw error;
-      }
-      try {
-        const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | NOFOLLOW | NONBLOCK;
-        return this.#open(path, flags, 'create');
-      } catch (error) {
-        // Another worker was quicker: open its file. A dangling link ends in ELOOP on the next turn.
-        if (errnoOf(causeOf(error)) !== 'EEXIST') throw error;
-      }
+    try {
+      return this.#open(path, constants.O_CREAT | constants.O_EXCL | RDWR, 'create');
+    } catch (error) {
+      if (errnoOf(causeOf(error)) !== 'EEXIST') throw error;
+      return this.#open(path, RDWR, 'write to');
     }
+  }
+
+  #openExisting(path: string, root: DiskRoot): number {
+    checkContained(root.path, path);
+    return this.#open(path, RDWR, 'write to');
   }
 
   /** Opens; at the limit of descriptors it first closes files of our own. */
   #open(path: string, flags: number, action: string): number {
-    if (this.#files.size >= this.#capacity) this.#shrinkTo(this.#capacity - 1);
+    if (this.#files.size >= this.#capacity) this.#closeOldest(this.#capacity - 1);
     for (;;) {
       try {
         this.#faults?.check('open', path);
         return openSync(path, flags, 0o666);
       } catch (error) {
-        const errno = errnoOf(error);
-        const isFull = errno === 'EMFILE' || errno === 'ENFILE';
-        if (!isFull || this.#files.size === 0) throw toStorageError(error, action, path);
-        this.#capacity = Math.max(1, this.#files.size >> 1);
-        this.#shrinkTo(this.#files.size >> 1);
+        if (!isShortOfFiles(errnoOf(error)) || this.#files.size === 0)
+          throw toStorageError(error, action, path);
+        this.shrink();
       }
     }
   }
 
-  #shrinkTo(count: number): void {
+  #closeOldest(count: number): void {
     for (const path of this.#files.keys()) {
       if (this.#files.size <= count) return;
       this.#drop(path);

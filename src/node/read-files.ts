@@ -4,7 +4,7 @@ import { dirname, sep } from 'node:path';
 import { StorageError } from '../errors.ts';
 import type { DiskFaults, DiskOperation } from './disk-faults.ts';
 import { isInside } from './safe-path.ts';
-import { errnoOf, fileMissing, toStorageError, unsafePath } from './storage-errors.ts';
+import { errnoOf, fileMissing, isShortOfFiles, toStorageError, unsafePath } from './storage-errors.ts';
 
 /** How long a deleted or replaced file may be read on before it is noticed. */
 const RECHECK_MS = 2_000;
@@ -32,11 +32,17 @@ interface ReadFile {
  */
 export class ReadFiles {
   #capacity: number;
+  readonly #makeRoom: (done: () => void) => void;
   readonly #faults: DiskFaults | null;
   readonly #files = new Map<string, ReadFile>();
 
-  constructor(capacity: number, faults: DiskFaults | null = null) {
+  /**
+   * @param capacity Files kept open at once; shrinks by itself when the process runs out of descriptors.
+   * @param makeRoom Asks all that keep files open, this one too, to close some.
+   */
+  constructor(capacity: number, makeRoom: (done: () => void) => void, faults: DiskFaults | null = null) {
     this.#capacity = Math.max(1, capacity);
+    this.#makeRoom = makeRoom;
     this.#faults = faults;
   }
 
@@ -55,6 +61,12 @@ export class ReadFiles {
         done(error);
       });
     });
+  }
+
+  /** The process is short of descriptors: keeps half as many files open from here on. */
+  shrink(): void {
+    this.#capacity = Math.max(1, this.#files.size >> 1);
+    this.#evict(this.#files.size >> 1);
   }
 
   /** Closes the file `top` and all files below it, as soon as nobody reads them. */
@@ -124,11 +136,8 @@ export class ReadFiles {
     }
     open(path, FLAGS, (error, fd) => {
       if (error) {
-        const errno = errnoOf(error);
-        if ((errno === 'EMFILE' || errno === 'ENFILE') && mayRetry) {
-          this.#capacity = Math.max(1, this.#files.size >> 1);
-          this.#evict(1);
-          this.#open(file, root, false);
+        if (mayRetry && isShortOfFiles(errnoOf(error))) {
+          this.#makeRoom(() => this.#openContained(file, root, false));
         } else {
           this.#settle(file, toStorageError(error, 'open', path));
         }

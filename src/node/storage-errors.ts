@@ -52,6 +52,11 @@ export function errnoOf(error: unknown): string {
   return typeof error.code === 'string' ? error.code : '';
 }
 
+/** No descriptor is left, in the process or in the system. */
+export function isShortOfFiles(errno: string): boolean {
+  return errno === 'EMFILE' || errno === 'ENFILE';
+}
+
 /**
  * Turns what a file system call threw into the error the user sees.
  * @param action What was tried, as a verb phrase: `write`, `create the folder`.
