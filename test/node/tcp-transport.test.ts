@@ -245,6 +245,20 @@ describe('a connection', () => {
     }
   });
 
+  test('that was closed in peace ends as soon as what was said has left', async () => {
+    const patient = { now: () => clock.now(), at: () => ({ cancel: () => {} }) };
+    await using open = await opened({ port: 0, host: '127.0.0.1', clock: patient });
+    const sink = new RecordingSink();
+    open.transport.onInbound((link) => {
+      link.attach(sink);
+      link.handshake(HELLO);
+      link.close('shutdown');
+    });
+    const socket = plainSocket(open.transport.listenPort, '127.0.0.1');
+    expect(await until(() => socket.destroyed && sink.closedWith === 'shutdown')).toBe(true);
+    expect(socket.bytesRead).toBe(68);
+  });
+
   test('that does not take what was written ends soon after a peaceful close', async () => {
     const hurried = {
       now: () => clock.now(),
