@@ -45,19 +45,26 @@ export class Bandwidth {
   /** @internal for BandwidthShare */
   wait(waiter: TokenWaiter, share: BandwidthShare): void {
     this.#waiting.push({ waiter, share });
-    this.#timer ??= this.#clock.at(this.#clock.now() + REFILL_INTERVAL_MS, () => this.#refill());
+    this.#arm(this.#clock.now());
   }
 
-  /** Wakes waiters in order of waiting; one that cannot go on yet keeps its place in the line. */
+  /** Wakes waiters in order of waiting; those that must wait on stay ahead of those that had their turn. */
   #refill(): void {
     this.#timer = null;
     const waiting = this.#waiting;
     this.#waiting = [];
     const now = this.#clock.now();
-    for (const entry of waiting) {
-      if (entry.share.available(now) > 0) entry.waiter.onTokens(now);
-      else this.wait(entry.waiter, entry.share);
-    }
+    const passedOver = waiting.filter(({ waiter, share }) => {
+      if (share.available(now) <= 0) return true;
+      waiter.onTokens(now);
+      return false;
+    });
+    this.#waiting.unshift(...passedOver);
+    if (this.#waiting.length > 0) this.#arm(now);
+  }
+
+  #arm(now: number): void {
+    this.#timer ??= this.#clock.at(now + REFILL_INTERVAL_MS, () => this.#refill());
   }
 }
 

@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'vitest';
+import { ROSTER_MAX } from '../../../src/engine/limits.ts';
+import { PeerRoster } from '../../../src/engine/torrent/peer-roster.ts';
+import { Rng } from '../../../src/util/rng.ts';
+
+const address = (host: string, port = 6881) => ({ host, port });
+const id = (text: string) => new TextEncoder().encode(text.padEnd(20, '-'));
+
+describe('peer roster', () => {
+  test('takes no address that cannot be dialled', () => {
+    const roster = new PeerRoster(new Rng(1));
+    for (const bad of [address('0.0.0.0'), address('224.0.0.1'), address('1.2.3.4', 0), address('fe80::1')]) {
+      expect(roster.add(bad, 'tracker')).toBeNull();
+    }
+    expect(roster.size).toBe(0);
+  });
+
+  test('offers an idle peer once it is known, and not while it is dialled or connected', () => {
+    const roster = new PeerRoster(new Rng(1));
+    const peer = roster.add(address('1.2.3.4'), 'tracker')!;
+    expect(roster.candidates(0, 10)).toEqual([peer]);
+    peer.state = 'dialing';
+    expect(roster.candidates(0, 10)).toEqual([]);
+    roster.onConnected(peer);
+    expect(roster.candidates(0, 10)).toEqual([]);
+  });
+
+  test('waits longer after each failure and gives up after four, until somebody names the peer again', () => {
+    const roster = new PeerRoster(new Rng(1));
+    const peer = roster.add(address('1.2.3.4'), 'tracker')!;
+    let now = 0;
+    let lastWait = 0;
+    for (let failure = 1; failure <= 4; failure++) {
+      roster.onDisconnected(peer, 'connect-failed', now);
+      const wait = peer.dialAt - now;
+      expect(wait).toBeGreaterThan(lastWait);
+      lastWait = wait;
+      now = peer.dialAt;
+    }
+    expect(roster.candidates(now, 10)).toEqual([]);
+    roster.add(address('1.2.3.4'), 'tracker');
+    expect(roster.candidates(now, 10)).toEqual([peer]);
+  });
+
+  test('a peer that left in peace is dialled again soon, one that sent bad data never', () => {
+    const roster = new PeerRoster(new Rng(1));
+    const polite = roster.add(address('1.2.3.4'), 'tracker')!;
+    const liar = roster.add(address('1.2.3.5'), 'tracker')!;
+    roster.onDisconnected(polite, 'closed-by-peer', 0);
+    roster.onDisconnected(liar, 'corrupt-data', 0);
+    expect(roster.candidates(15_000, 10)).toEqual([polite]);
+    expect(roster.candidates(1e12, 10)).toEqual([polite]);
+  });
+
+  test('one liar behind an address does not ban its neighbours; three do', () => {
+    const roster = new PeerRoster(new Rng(1));
+    const nat = '8.8.4.4';
+    roster.ban(address(nat, 1000), nat, id('liar 1'));
+    expect(roster.isBanned(address(nat, 1000), nat, id('new id'))).toBe(true);
+    expect(roster.isBanned(null, nat, id('liar 1'))).toBe(true);
+    expect(roster.isBanned(address(nat, 2000), nat, id('honest'))).toBe(false);
+    roster.ban(address(nat, 1001), nat, id('liar 2'));
+    roster.ban(address(nat, 1002), nat, id('liar 3'));
+    expect(roster.isBanned(address(nat, 2000), nat, id('honest'))).toBe(true);
+  });
+
+  test('a local address is never banned as a whole', () => {
+    const roster = new PeerRoster(new Rng(1));
+    for (let i = 0; i < 10; i++) roster.ban(address('127.0.0.1', 1000 + i), '127.0.0.1', id(`liar ${i}`));
+    expect(roster.isBanned(address('127.0.0.1', 2000), '127.0.0.1', id('honest'))).toBe(false);
+  });
+
+  test('has room for 3000 peers; a full one forgets those that failed most', () => {
+    const roster = new PeerRoster(new Rng(1));
+    for (let i = 0; i < ROSTER_MAX; i++) roster.add(address(`10.${i >> 8}.${i & 255}.1`), 'tracker');
+    expect(roster.size).toBe(ROSTER_MAX);
+    expect(roster.add(address('1.2.3.4'), 'tracker')).toBeNull();
+    roster.onDisconnected(roster.get(address('10.0.7.1'))!, 'connect-timeout', 0);
+    expect(roster.add(address('1.2.3.4'), 'tracker')).not.toBeNull();
+    expect(roster.size).toBe(ROSTER_MAX);
+    expect(roster.get(address('10.0.7.1'))).toBeUndefined();
+  });
+
+  test('is asked for ten and gives ten of those that failed least', () => {
+    const roster = new PeerRoster(new Rng(1));
+    for (let i = 0; i < 100; i++) {
+      const peer = roster.add(address(`10.0.${i}.1`), 'tracker')!;
+      if (i >= 10) roster.onDisconnected(peer, 'connect-failed', -1e6);
+    }
+    const chosen = roster.candidates(0, 10);
+    expect(chosen).toHaveLength(10);
+    expect(chosen.every((peer) => peer.failures === 0)).toBe(true);
+  });
+});
