@@ -131,9 +131,10 @@ export class Selection {
     return partial.speedClass < speed && this.#isAbandoned(partial);
   }
 
+  /** Has its last worker left, moved on, or stopped delivering? Then the free blocks are anybody's. */
   #isAbandoned(partial: PartialPiece): boolean {
     const worker = this.#peers.slots[partial.workerSlot];
-    return worker?.current !== partial.piece || worker.peer.snubbed;
+    return worker?.current !== partial.piece || worker.outstanding === 0 || worker.peer.snubbed;
   }
 
   #fresh(

@@ -194,6 +194,18 @@ describe('while downloading', () => {
   });
 });
 
+describe('peers that give alike', () => {
+  test('get a free slot in the order of their waiting, the ones never served first', () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const lab = new ChokeLab(2, seed);
+      const served = [4000, 1000, 3000, 2000].map((unchokedAt) => lab.add({ unchokedAt }));
+      const fresh = lab.add();
+      const chosen = lab.fill().filter((peer) => !lab.choker.optimistic.has(peer));
+      expect(chosen).toEqual([fresh, served[1]]);
+    }
+  });
+});
+
 describe('the optimistic unchoke', () => {
   test('rotates every third round and not in between', () => {
     const lab = new ChokeLab(4);

@@ -179,8 +179,11 @@ class ModelRun {
       if (picker.isPieceReceived(piece) && this.#rng.below(3) > 0) {
         picker.onVerified(piece);
         this.#model.have.add(piece);
+        this.#model.alone.delete(piece);
       } else {
-        picker.onFailed(piece);
+        const alone = this.#rng.below(2) === 0;
+        if (alone) this.#model.alone.add(piece);
+        picker.onFailed(piece, alone);
       }
     }
     return 'judge';

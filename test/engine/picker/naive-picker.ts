@@ -14,6 +14,8 @@ interface NaiveBlock {
 export class NaivePicker {
   readonly peers = new Set<TestPeer>();
   readonly have = new Set<number>();
+  /** Pieces that only one peer at a time may work on. */
+  readonly alone = new Set<number>();
   readonly priorities: number[];
   readonly #geometry: PieceGeometry;
   readonly #blocks: NaiveBlock[][] = [];
@@ -73,9 +75,10 @@ export class NaivePicker {
     return copies;
   }
 
-  /** Has the peer a wanted piece with a block that nobody was asked for? */
+  /** Has the peer a wanted piece with a block that nobody was asked for, and that it need not leave to another? */
   hasFreeFor(peer: TestPeer, onlyBegun: boolean): boolean {
     return this.#some((piece, block) => {
+      if (this.alone.has(piece) && this.#hasOtherWorker(piece, peer)) return false;
       return peer.have.has(piece) && (!onlyBegun || this.isBegun(piece)) && this.isFree(piece, block);
     });
   }
@@ -140,6 +143,12 @@ export class NaivePicker {
       }
     }
     return null;
+  }
+
+  #hasOtherWorker(piece: number, peer: TestPeer): boolean {
+    return [...this.peers].some((other) => {
+      return other !== peer && !other.snubbed && this.requestsOf(other).length > 0 && this.isBegun(piece);
+    });
   }
 
   #some(test: (piece: number, block: number) => boolean): boolean {

@@ -397,6 +397,52 @@ describe('fast and slow peers', () => {
   });
 });
 
+describe('a piece that failed with several senders', () => {
+  function failed(): { it: PickerLab; worker: TestPeer; other: TestPeer } {
+    const it = new PickerLab(1, 8);
+    const [worker, other] = [it.joinSeed(1000), it.joinSeed(1000)];
+    it.pick(worker, 4);
+    it.pick(other, 4);
+    for (let block = 0; block < 8; block++) it.picker.onReceived(block < 4 ? worker : other, 0, block);
+    it.picker.onFailed(0, true);
+    expect(it.pick(worker, 4).length).toBe(4);
+    expect(it.pick(other, 4)).toEqual([]);
+    return { it, worker, other };
+  }
+
+  test('comes from one peer alone, and not twice in the endgame', () => {
+    const { it, worker, other } = failed();
+    expect(it.pick(worker, 8).length).toBe(4);
+    expect(it.picker.inEndgame).toBe(true);
+    other.recentRate = MIB;
+    expect(it.pick(other, 8)).toEqual([]);
+  });
+
+  test('is taken up by another when its worker chokes us, is snubbed or leaves', () => {
+    const choking = failed();
+    choking.it.picker.onReceived(choking.worker, 0, 0);
+    for (let block = 1; block < 4; block++) choking.it.picker.onReleased(choking.worker, 0, block);
+    expect(choking.it.pick(choking.other, 8).length).toBe(7);
+
+    const snubbed = failed();
+    snubbed.worker.snubbed = true;
+    expect(snubbed.it.pick(snubbed.other, 8).length).toBe(4);
+
+    const left = failed();
+    left.it.picker.onPeerLeft(left.worker);
+    expect(left.it.pick(left.other, 8).length).toBe(8);
+  });
+
+  test('is like any other once it was verified', () => {
+    const { it, worker, other } = failed();
+    it.pick(worker, 8);
+    for (let block = 0; block < 8; block++) it.receive(worker, 0, block);
+    it.picker.onLost(0);
+    expect(it.pick(worker, 4).length).toBe(4);
+    expect(it.pick(other, 8).length).toBe(4);
+  });
+});
+
 describe('the swarm', () => {
   test('seeds, bitfields, single haves and leaving keep availability equal to a recount', () => {
     for (let seed = 0; seed < 40; seed++) {
