@@ -14,10 +14,13 @@ const COMPACT_V6 = 18;
 
 export type IpFamily = 4 | 6;
 
-/** The family of an address in text form, or 0 if it is not an IP address. */
+/**
+ * The family of an address in text form, or 0 if it is not an IP address. With a zone (`fe80::1%eth0`) it is none: that
+ * means something on one machine alone.
+ */
 export function ipFamily(host: string): IpFamily | 0 {
   if (ipaddr.IPv4.isValidFourPartDecimal(host)) return 4;
-  return host.includes(':') && ipaddr.IPv6.isValid(host) ? 6 : 0;
+  return host.includes(':') && !host.includes('%') && ipaddr.IPv6.isValid(host) ? 6 : 0;
 }
 
 /** The shortest form, with an IPv4 address mapped into IPv6 taken back out; null if it is not an IP address. */
@@ -77,12 +80,11 @@ export function writeCompactPeers(peers: readonly PeerAddress[], family: IpFamil
   return bytes;
 }
 
-/** loopback, private, link-local, carrier-grade NAT and unique-local addresses. */
+/** Ranges that lead to this machine or its own network. A connection to the unspecified address reaches loopback. */
+const LOCAL_RANGES = ['loopback', 'unspecified', 'private', 'linkLocal', 'carrierGradeNat', 'uniqueLocal'];
+
 export function isLocalIp(host: string): boolean {
-  if (ipFamily(host) === 0) return false;
-  return ['loopback', 'private', 'linkLocal', 'carrierGradeNat', 'uniqueLocal'].includes(
-    ipaddr.process(host).range(),
-  );
+  return ipFamily(host) !== 0 && LOCAL_RANGES.includes(ipaddr.process(host).range());
 }
 
 /**
