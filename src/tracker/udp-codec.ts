@@ -6,8 +6,8 @@
  */
 import { TrackerError } from '../errors.ts';
 import { concatBytes, readU16, readU32, readU64, utf8, writeU16, writeU32, writeU64 } from '../util/bytes.ts';
-import type { IpFamily, PeerAddress } from '../util/ip.ts';
-import { readCompactPeers, writeCompactPeers } from '../util/ip.ts';
+import type { IpFamily } from '../util/ip.ts';
+import { readCompactPeers } from '../util/ip.ts';
 import type { AnnounceEvent, AnnounceRequest, AnnounceResponse, ScrapeCounts } from './announce.ts';
 import { PEERS_MAX, remoteText } from './announce.ts';
 
@@ -217,17 +217,17 @@ export function writeConnectReply(transactionId: number, connectionId: Uint8Arra
   return packet;
 }
 
+/** `peers` is the list in compact form, of the family of the socket. */
 export function writeAnnounceReply(
   transactionId: number,
-  reply: { interval: number; seeders: number; leechers: number; peers: readonly PeerAddress[] },
-  family: IpFamily,
+  reply: { interval: number; seeders: number; leechers: number; peers: Uint8Array },
 ): Uint8Array {
-  const list = writeCompactPeers(reply.peers, family);
-  const packet = replyOf(ACTION_ANNOUNCE, transactionId, ANNOUNCE_REPLY_LENGTH + list.length);
+  const { peers } = reply;
+  const packet = replyOf(ACTION_ANNOUNCE, transactionId, ANNOUNCE_REPLY_LENGTH + peers.length);
   writeU32(packet, 8, reply.interval);
   writeU32(packet, 12, reply.leechers);
   writeU32(packet, 16, reply.seeders);
-  packet.set(list, ANNOUNCE_REPLY_LENGTH);
+  packet.set(peers, ANNOUNCE_REPLY_LENGTH);
   return packet;
 }
 

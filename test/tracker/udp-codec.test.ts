@@ -16,6 +16,7 @@ import {
   writeScrapeReply,
 } from '../../src/tracker/udp-codec.ts';
 import { concatBytes, toHex, utf8 } from '../../src/util/bytes.ts';
+import { writeCompactPeers } from '../../src/util/ip.ts';
 import { Rng } from '../../src/util/rng.ts';
 import { mutate } from '../support/mutate.ts';
 
@@ -132,7 +133,7 @@ describe('replies of a UDP tracker', () => {
     [4, V4],
     [6, V6],
   ] as const)('list peers of the family of the socket: IPv%d', (family, peers) => {
-    const packet = writeAnnounceReply(9, { ...COUNTS, peers: [...V4, ...V6] }, family);
+    const packet = writeAnnounceReply(9, { ...COUNTS, peers: writeCompactPeers([...V4, ...V6], family) });
     expect(readReplyHeader(packet)).toEqual({ action: 1, transactionId: 9 });
     expect(readAnnounceReply(packet, family, 'udp://t')).toEqual({
       ...COUNTS,
@@ -186,7 +187,7 @@ describe('replies of a UDP tracker', () => {
 
   test('damaged in any way are read or refused', () => {
     const rng = new Rng(13);
-    const announce = writeAnnounceReply(9, { ...COUNTS, peers: V4 }, 4);
+    const announce = writeAnnounceReply(9, { ...COUNTS, peers: writeCompactPeers(V4, 4) });
     const scrape = writeScrapeReply(9, [{ seeders: 1, leechers: 2, downloads: 3 }]);
     for (let i = 0; i < 4000; i++) {
       const packet = mutate(i % 2 === 0 ? announce : scrape, rng);

@@ -12,7 +12,7 @@ import { readU32, toHex } from '../../src/util/bytes.ts';
 import { Rng } from '../../src/util/rng.ts';
 
 const ID = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-const ANSWER = { interval: 1800, seeders: 1, leechers: 1, peers: [] };
+const ANSWER = { interval: 1800, seeders: 1, leechers: 1, peers: new Uint8Array(0) };
 
 describe('an exchange with a UDP tracker', () => {
   test('connects, announces, and delivers the answer once', () => {
@@ -26,7 +26,7 @@ describe('an exchange with a UDP tracker', () => {
       transactionId: 2,
       connectionId: toHex(ID),
     });
-    const answer = writeAnnounceReply(2, ANSWER, 4);
+    const answer = writeAnnounceReply(2, ANSWER);
     expect(talk.reply(200, answer)).toBe(true);
     expect(talk.results).toEqual([answer]);
     expect(talk.reply(201, answer)).toBe(false);
@@ -54,11 +54,11 @@ describe('an exchange with a UDP tracker', () => {
     const talk = new Talk();
     talk.request();
     talk.reply(0, writeConnectReply(1, ID));
-    talk.reply(0, writeAnnounceReply(2, ANSWER, 4));
+    talk.reply(0, writeAnnounceReply(2, ANSWER));
     talk.now = 59_999;
     talk.request();
     expect(talk.sent.at(-1)?.action).toBe(ACTION_ANNOUNCE);
-    talk.reply(59_999, writeAnnounceReply(3, ANSWER, 4));
+    talk.reply(59_999, writeAnnounceReply(3, ANSWER));
     talk.now = 60_000;
     talk.request();
     expect(talk.sent.at(-1)?.action).toBe(ACTION_CONNECT);
@@ -113,7 +113,7 @@ describe('an exchange with a UDP tracker', () => {
     ['7 bytes', new Uint8Array(7)],
     ['a connect of 15 bytes', writeConnectReply(1, ID).subarray(0, 15)],
     ['another transaction', writeConnectReply(77, ID)],
-    ['an announce before the connect', writeAnnounceReply(1, ANSWER, 4)],
+    ['an announce before the connect', writeAnnounceReply(1, ANSWER)],
     ['an unknown action', writeConnectReply(1, ID).fill(9, 3, 4)],
   ])('ignores %s while it connects', (_what, packet) => {
     const talk = new Talk();
@@ -124,18 +124,18 @@ describe('an exchange with a UDP tracker', () => {
   });
 
   test.each([
-    ['an announce of 19 bytes', writeAnnounceReply(2, ANSWER, 4).subarray(0, 19)],
-    ['another transaction', writeAnnounceReply(77, ANSWER, 4)],
+    ['an announce of 19 bytes', writeAnnounceReply(2, ANSWER).subarray(0, 19)],
+    ['another transaction', writeAnnounceReply(77, ANSWER)],
     ['the connect once more', writeConnectReply(1, ID)],
-    ['a scrape', writeAnnounceReply(2, ANSWER, 4).fill(2, 3, 4)],
-    ['an unknown action', writeAnnounceReply(2, ANSWER, 4).fill(9, 3, 4)],
+    ['a scrape', writeAnnounceReply(2, ANSWER).fill(2, 3, 4)],
+    ['an unknown action', writeAnnounceReply(2, ANSWER).fill(9, 3, 4)],
   ])('ignores %s while it announces', (_what, packet) => {
     const talk = new Talk();
     talk.request();
     talk.reply(0, writeConnectReply(1, ID));
     expect(talk.reply(1, packet)).toBe(false);
     expect(talk.results).toEqual([]);
-    expect(talk.reply(2, writeAnnounceReply(2, ANSWER, 4))).toBe(true);
+    expect(talk.reply(2, writeAnnounceReply(2, ANSWER))).toBe(true);
   });
 
   test('forgets a cancelled request', () => {

@@ -1,7 +1,8 @@
 import type { IpFamily } from '../../util/ip.ts';
-import { ipFamily, ipToBytes } from '../../util/ip.ts';
+import { ipFamily } from '../../util/ip.ts';
 import type { AnnounceEvent } from '../announce.ts';
 import type { PeerStore, SwarmView } from './peer-store.ts';
+import { trackedPeer } from './peer-store.ts';
 
 /** What one tracker decides the same way whether it is asked over HTTP or UDP. */
 export interface TrackerPolicy {
@@ -44,14 +45,15 @@ export function serveAnnounce(
 ): SwarmView | string {
   if (!policy.allows(announce.infoHash)) return 'this tracker does not serve this torrent';
   if (announce.port < 1 || announce.port > 65_535) return 'port must be 1 to 65535';
+  const family = ipFamily(announce.from) as IpFamily;
   const view = policy.store.announce(
     announce.infoHash,
-    { address: { host: announce.from, port: announce.port }, peerId: announce.peerId },
+    trackedPeer({ host: announce.from, port: announce.port }, family, announce.peerId),
     announce.left === 0,
     announce.event,
     {
       count: announce.numWant < 0 ? PEERS_DEFAULT : Math.min(announce.numWant, PEERS_MAX),
-      family: ipFamily(announce.from) as IpFamily,
+      family,
       bothFamilies: announce.bothFamilies,
     },
     now,
@@ -65,15 +67,15 @@ export function serveAnnounce(
  * under which they reached the tracker in its place, which is the same machine; if that is unknown, they do not get it.
  */
 function reachablePeers(peers: SwarmView['peers'], from: string, at: string | null): SwarmView['peers'] {
-  if (isLoopback(from)) return peers;
+  if (isLoopback(from) || !peers.some((peer) => isLoopback(peer.address.host))) return peers;
   const host = at === null || isLoopback(at) ? null : at;
   return peers.flatMap((peer) => {
     if (!isLoopback(peer.address.host)) return [peer];
-    if (host === null || ipFamily(host) !== ipFamily(peer.address.host)) return [];
-    return [{ ...peer, address: { host, port: peer.address.port } }];
+    if (host === null || ipFamily(host) !== peer.family) return [];
+    return [trackedPeer({ host, port: peer.address.port }, peer.family, peer.peerId)];
   });
 }
 
 function isLoopback(host: string): boolean {
-  return host === '::1' || ipToBytes(host)?.[0] === 127;
+  return host === '::1' || host.startsWith('127.');
 }

@@ -8,12 +8,13 @@ import type { Encodable } from '../../bencode/codec.ts';
 import { encode } from '../../bencode/codec.ts';
 import { toByteString } from '../../bencode/value.ts';
 import { toHex, utf8 } from '../../util/bytes.ts';
-import { ipToBytes, writeCompactPeers } from '../../util/ip.ts';
+import { ipToBytes } from '../../util/ip.ts';
 import type { AnnounceEvent } from '../announce.ts';
 import { SCRAPE_HASHES_MAX } from '../scrape.ts';
 import type { ServedAnnounce, TrackerPolicy } from './announce-policy.ts';
 import { serveAnnounce } from './announce-policy.ts';
 import type { SwarmView } from './peer-store.ts';
+import { compactOf } from './peer-store.ts';
 import type { Query } from './query.ts';
 import { numberOf, parseQuery, textOf } from './query.ts';
 
@@ -88,9 +89,8 @@ function isEvent(text: string): text is AnnounceEvent {
 
 /** BEP 23, BEP 7. */
 function compactPeers(view: SwarmView): { peers: Uint8Array; peers6?: Uint8Array } {
-  const addresses = view.peers.map((peer) => peer.address);
-  const peers6 = writeCompactPeers(addresses, 6);
-  return { peers: writeCompactPeers(addresses, 4), ...(peers6.length > 0 ? { peers6 } : {}) };
+  const peers6 = compactOf(view, 6);
+  return { peers: compactOf(view, 4), ...(peers6.length > 0 ? { peers6 } : {}) };
 }
 
 /** BEP 3. */

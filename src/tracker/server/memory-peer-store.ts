@@ -1,5 +1,5 @@
 import type { IpFamily } from '../../util/ip.ts';
-import { addressKey, ipFamily } from '../../util/ip.ts';
+import { addressKey } from '../../util/ip.ts';
 import { equalBytes } from '../../util/bytes.ts';
 import type { Rng } from '../../util/rng.ts';
 import type { AnnounceEvent, ScrapeCounts } from '../announce.ts';
@@ -73,7 +73,7 @@ class TrackedSwarm {
   }
 
   #listFor(peer: TrackedPeer, isSeed: boolean): PeerList {
-    return (isSeed ? this.#seeds : this.#leechers)[ipFamily(peer.address.host) as IpFamily];
+    return (isSeed ? this.#seeds : this.#leechers)[peer.family];
   }
 }
 
@@ -174,7 +174,7 @@ export class MemoryPeerStore implements PeerStore {
   #add(swarm: TrackedSwarm, key: string, peer: TrackedPeer, isSeed: boolean, now: number): ListedPeer | null {
     const { peersMax, peersPerTorrentMax } = this.#limits;
     if (this.#peerCount >= peersMax || swarm.peers.size >= peersPerTorrentMax) return null;
-    const listed = { address: peer.address, peerId: peer.peerId, seenAt: now, index: 0 };
+    const listed = { ...peer, seenAt: now, index: 0 };
     swarm.add(key, listed, isSeed);
     this.#peerCount++;
     return listed;

@@ -19,6 +19,7 @@ import {
 import { SCRAPE_HASHES_MAX } from '../scrape.ts';
 import type { TrackerPolicy } from './announce-policy.ts';
 import { serveAnnounce } from './announce-policy.ts';
+import { compactOf } from './peer-store.ts';
 
 /** BEP 15: ids are accepted "until two minutes after it has been sent". This minute and the two before it are. */
 const WINDOW_MS = 60_000;
@@ -71,14 +72,10 @@ export class UdpResponder {
       now,
     );
     if (typeof view === 'string') return writeErrorReply(transactionId, view);
-    const peers = view.peers.map((peer) => peer.address);
     const { interval } = this.#policy;
     const { seeders, leechers } = view;
-    return writeAnnounceReply(
-      transactionId,
-      { interval, seeders, leechers, peers },
-      ipFamily(from.host) as IpFamily,
-    );
+    const peers = compactOf(view, ipFamily(from.host) as IpFamily);
+    return writeAnnounceReply(transactionId, { interval, seeders, leechers, peers });
   }
 
   #scrape(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { MemoryPeerStore } from '../../../src/tracker/server/memory-peer-store.ts';
 import type { PeerQuery, SwarmView } from '../../../src/tracker/server/peer-store.ts';
+import { trackedPeer } from '../../../src/tracker/server/peer-store.ts';
 import type { AnnounceEvent } from '../../../src/tracker/announce.ts';
 import { addressKey } from '../../../src/util/ip.ts';
 import { Rng } from '../../../src/util/rng.ts';
@@ -153,7 +154,11 @@ class Swarm {
   view(host: string, options: Options = {}): SwarmView | null {
     return this.store.announce(
       options.infoHash ?? 'aa',
-      { address: { host, port: 1 }, peerId: new Uint8Array(20).fill(options.peerId ?? 0) },
+      trackedPeer(
+        { host, port: 1 },
+        host.includes(':') ? 6 : 4,
+        new Uint8Array(20).fill(options.peerId ?? 0),
+      ),
       options.isSeed ?? false,
       options.event ?? null,
       {
