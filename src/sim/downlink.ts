@@ -29,6 +29,8 @@ export class Downlink implements UnitTarget {
   #wakeAt = Infinity;
   #isDown = false;
   #receivedBytes = 0;
+  #inFlightBytes = 0;
+  #lostBytes = 0;
 
   constructor(clock: VirtualClock, bytesPerSec: number) {
     this.#clock = clock;
@@ -49,8 +51,22 @@ export class Downlink implements UnitTarget {
     return this.#receivedBytes;
   }
 
+  /** Bytes on their way here. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
+  }
+
+  /** Bytes that were on their way here when the host went away. */
+  get lostBytes(): number {
+    return this.#lostBytes;
+  }
+
   push(unit: Unit): void {
-    if (this.#isDown) return;
+    if (this.#isDown) {
+      this.#lostBytes += unit.bytes;
+      return;
+    }
+    this.#inFlightBytes += unit.bytes;
     if (!unit.isBulk) this.#smallInFlight.push(unit.lastByteMs, unit);
     else if (this.#planned === null) this.#planFor(unit);
     else if (this.#overtakesPlan(unit)) {
@@ -64,6 +80,8 @@ export class Downlink implements UnitTarget {
   shutDown(): void {
     this.#isDown = true;
     this.#wake?.cancel();
+    this.#lostBytes += this.#inFlightBytes;
+    this.#inFlightBytes = 0;
     this.#planned = null;
     this.#waiting.clear();
   }
@@ -108,8 +126,7 @@ export class Downlink implements UnitTarget {
       const unit = this.#smallInFlight.pop()!;
       if (this.#planned !== null) this.#owedMs += this.#takesMs(unit);
       else this.#freeAt = Math.max(this.#freeAt, unit.firstByteMs) + this.#takesMs(unit);
-      this.#receivedBytes += unit.bytes;
-      unit.flow.land(unit);
+      this.#land(unit);
     }
   }
 
@@ -120,7 +137,12 @@ export class Downlink implements UnitTarget {
     this.#owedMs = 0;
     this.#planned = null;
     this.#plannedAt = Infinity;
+    this.#land(unit);
+  }
+
+  #land(unit: Unit): void {
     this.#receivedBytes += unit.bytes;
+    this.#inFlightBytes -= unit.bytes;
     unit.flow.land(unit);
   }
 

@@ -207,20 +207,14 @@ export class Flow<P extends Parcel<P>> implements AnyFlow {
     if (this.#unitTail !== null) this.#sender.onTaken(this.#unitTail.first);
   }
 
-  /** Takes out of the queue what has not left yet, for `keep` to sort out; kept parcels stay in order. */
-  sift(keep: (parcel: P) => boolean): void {
+  /** Forgets what has not left yet, showing each parcel to `visit`. */
+  clear(visit: (parcel: P) => void): void {
     let parcel = this.#head;
     this.#head = this.#tail = null;
+    this.#queuedBytes = 0;
     while (parcel !== null) {
-      const next = parcel.next;
-      if (keep(parcel)) {
-        if (this.#tail === null) this.#head = parcel;
-        else this.#tail.next = parcel;
-        this.#tail = parcel;
-        parcel.next = null;
-      } else {
-        this.#queuedBytes -= parcel.bytes;
-      }
+      const { next } = parcel;
+      visit(parcel);
       parcel = next;
     }
   }

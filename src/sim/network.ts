@@ -13,6 +13,8 @@ export interface NetworkOptions {
    * Default: false.
    */
   readonly splitBlocks?: boolean;
+  /** Links carry the content of blocks and not only what stands for it, at the cost of copies. Default: false. */
+  readonly carryContent?: boolean;
 }
 
 /** All hosts, and what lies between them. */
@@ -21,6 +23,7 @@ export class SimNetwork {
   readonly trace: Trace;
   readonly windowBytes: number;
   readonly splitBlocks: boolean;
+  readonly carryContent: boolean;
   readonly #hosts = new Map<string, SimHost>();
   #linkCount = 0;
 
@@ -29,16 +32,20 @@ export class SimNetwork {
     this.trace = trace;
     this.windowBytes = options.windowBytes ?? WINDOW_BYTES;
     this.splitBlocks = options.splitBlocks ?? false;
+    this.carryContent = options.carryContent ?? false;
   }
 
   get hosts(): Iterable<SimHost> {
     return this.#hosts.values();
   }
 
-  /** Adds a host, of the next address of 11.0.0.0/8, which no rule about local networks covers, if it names none. */
+  /**
+   * Adds a host. Those that name no address get one of 11.0.0.0/8, each in a /24 of its own: no rule about local
+   * networks holds there, and what depends on the network (the allowed fast set of BEP 6) differs from host to host.
+   */
   addHost(options: HostOptions = {}): SimHost {
-    const index = this.#hosts.size + 1;
-    const ip = options.ip ?? `11.${index >> 16}.${(index >> 8) & 255}.${index & 255}`;
+    const index = this.#hosts.size;
+    const ip = options.ip ?? `11.${(index >> 8) & 255}.${index & 255}.${1 + (index >> 16)}`;
     const host = new SimHost(this.clock, ip, options);
     this.#hosts.set(ip, host);
     return host;

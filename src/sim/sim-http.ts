@@ -1,5 +1,6 @@
 import { TrackerError } from '../errors.ts';
 import type { Cancel, HttpPort, HttpRequest, HttpResponse } from '../ports.ts';
+import { ipFamily } from '../util/ip.ts';
 import type { SimProcess } from './sim-host.ts';
 
 /** A web server of the simulated world. */
@@ -29,6 +30,9 @@ export class SimHttp implements HttpPort {
     const url = /^https?:\/\/([^/]+)(\/.*)$/.exec(request.url);
     const server = url === null ? undefined : this.#web.get(url[1]!);
     const fail = (why: string) => done(new TrackerError(`${request.url}: ${why}`, request.url));
+    // A host has one address, and so one family.
+    const speaks = request.family === undefined || request.family === ipFamily(host.address.host);
+    if (!speaks) return clock.at(start, () => fail('no address of this family'));
     if (url === null || server === undefined) return clock.at(start, () => fail('no such server'));
     const oneWayMs = host.latencyMs + server.latencyMs;
     if (2 * oneWayMs > request.timeoutMs) return clock.at(start + request.timeoutMs, () => fail('timed out'));

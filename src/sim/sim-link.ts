@@ -1,5 +1,6 @@
 import { assert } from '../util/assert.ts';
 import type { PeerAddress } from '../util/ip.ts';
+import { isPeaceful } from '../wire/byte-link.ts';
 import {
   PeerError,
   SEND_HIGH_WATER,
@@ -11,7 +12,7 @@ import {
   type PeerLink,
 } from '../wire/link.ts';
 import { MessageId } from '../wire/message.ts';
-import { putStamp, readStamp } from './content.ts';
+import { readStamp } from './content.ts';
 import { Flow, type FlowReceiver, type FlowSender } from './flow.ts';
 import type { SimNetwork } from './network.ts';
 import type { OpenHandle, SimProcess } from './sim-host.ts';
@@ -102,6 +103,7 @@ export class SimLink
   // What the engine says
 
   handshake(handshake: Handshake): void {
+    if (this.#state !== 'open') return;
     assert(!this.#hasShakenHands, 'the handshake must be the first thing sent');
     this.#hasShakenHands = true;
     this.#send(new HandshakeMessage(handshake));
@@ -178,7 +180,8 @@ export class SimLink
     }
     const stamp = { x: 0, y: 0 };
     readStamp(block, stamp);
-    const sent = { piece, begin, length: block.length, x: stamp.x, y: stamp.y };
+    const content = this.#network.carryContent ? block.slice() : null;
+    const sent = { piece, begin, length: block.length, x: stamp.x, y: stamp.y, content };
     const parts = this.#network.splitBlocks
       ? BlockMessage.inTwo(sent, source)
       : BlockMessage.whole(sent, source);
@@ -202,14 +205,14 @@ export class SimLink
   close(reason: DisconnectReason): void {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
-    this.#hangUp();
+    this.#hangUp(isPeaceful(reason));
     this.#network.clock.soon(() => this.#finish(reason));
   }
 
   /** The process is gone. The other end hears that the connection was closed. */
   abandon(): void {
     if (this.#state === 'closed') return;
-    if (this.#state === 'open') this.#hangUp();
+    if (this.#state === 'open') this.#hangUp(false);
     this.#state = 'closed';
     this.#sink = null;
   }
@@ -260,14 +263,14 @@ export class SimLink
 
   endBlock(block: BlockMessage): void {
     if (!this.#isBlockWanted || this.#state !== 'open') return;
-    if (this.#target !== null) putStamp(this.#target, 0, block.x, block.y);
+    if (this.#target !== null) block.writeTo(this.#target);
     this.#target = null;
     this.#isBlockWanted = false;
     this.sink.onBlock(block.a, block.b, block.c);
   }
 
   onEnd(): void {
-    this.#hangUp();
+    this.#hangUp(false);
     this.#finish('closed-by-peer');
   }
 
@@ -282,14 +285,11 @@ export class SimLink
     this.#out.send(message);
   }
 
-  /** Says the last word: blocks that wait are dropped, what else was said still goes out. */
-  #hangUp(): void {
+  /** Says the last word. What waits to be sent goes out before it only if we leave in peace. */
+  #hangUp(isInPeace: boolean): void {
     this.#target = null;
     this.#isBlockWanted = false;
-    this.#out.sift((message) => {
-      this.#release(message);
-      return !(message instanceof BlockMessage);
-    });
+    if (!isInPeace) this.#out.clear((message) => this.#release(message));
     this.#out.send(SimMessage.end());
   }
 

@@ -1,6 +1,7 @@
 import { assert } from '../util/assert.ts';
 import type { BlockSource, Handshake, LinkSink } from '../wire/link.ts';
 import { HANDSHAKE_LENGTH, MessageId } from '../wire/message.ts';
+import { putStamp } from './content.ts';
 import type { Parcel } from './flow.ts';
 
 /** What a simulated link carries besides the messages that have an id on the wire. */
@@ -169,25 +170,28 @@ export class ExtendedMessage extends SimMessage {
   }
 }
 
-/** What is sent of a block: its name, and the stamp that stands for its bytes. */
+/** What is sent of a block: its name, the stamp that stands for its bytes, and those too if they are to be carried. */
 export interface SentBlock {
   readonly piece: number;
   readonly begin: number;
   readonly length: number;
   readonly x: number;
   readonly y: number;
+  readonly content: Uint8Array | null;
 }
 
 /** A block, or one part of two. */
 export class BlockMessage extends SimMessage {
-  readonly x: number;
-  readonly y: number;
+  readonly #x: number;
+  readonly #y: number;
+  readonly #content: Uint8Array | null;
   #source: BlockSource | null;
 
   private constructor(id: number, bytes: number, block: SentBlock, source: BlockSource | null) {
     super(id, bytes, block.piece, block.begin, block.length);
-    this.x = block.x;
-    this.y = block.y;
+    this.#x = block.x;
+    this.#y = block.y;
+    this.#content = block.content;
     this.#source = source;
   }
 
@@ -201,6 +205,12 @@ export class BlockMessage extends SimMessage {
       new BlockMessage(SimId.pieceStart, BLOCK_HEAD_BYTES + block.length - rest, block, null),
       new BlockMessage(SimId.pieceEnd, rest, block, source),
     ];
+  }
+
+  /** Puts the block where it belongs. */
+  writeTo(target: Uint8Array): void {
+    if (this.#content !== null) target.set(this.#content);
+    else putStamp(target, 0, this.#x, this.#y);
   }
 
   /** The network has the bytes, or nobody wants them any more. */

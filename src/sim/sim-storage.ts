@@ -30,6 +30,8 @@ export interface DiskOptions {
   readonly hashBytesPerSec?: number;
   /** Bytes that fit on it. Default: Infinity. */
   readonly freeBytes?: number;
+  /** Reads overwrite all bytes they are given and not only the stamps of blocks, at the cost of time. Default: false. */
+  readonly readsWhole?: boolean;
 }
 
 /** What a disk holds of one torrent: which pieces, never their content. */
@@ -45,6 +47,7 @@ export class SimDisk {
   readonly readBytesPerSec: number;
   readonly writeBytesPerSec: number;
   readonly hashBytesPerSec: number;
+  readonly readsWhole: boolean;
   /** Bytes that still fit. */
   freeBytes: number;
   /**
@@ -59,6 +62,7 @@ export class SimDisk {
     this.readBytesPerSec = options.readBytesPerSec ?? 4e9;
     this.writeBytesPerSec = options.writeBytesPerSec ?? 2e9;
     this.hashBytesPerSec = options.hashBytesPerSec ?? 1.5e9;
+    this.readsWhole = options.readsWhole ?? false;
     this.freeBytes = options.freeBytes ?? Infinity;
   }
 
@@ -172,7 +176,8 @@ class SimStorage implements TorrentStorage {
         done(this.#error('ERR_FILE_MISSING', `piece ${piece} is not there`));
         return;
       }
-      const flawOf = this.#disk.flawOf;
+      const { flawOf, readsWhole } = this.#disk;
+      if (readsWhole) into.fill(0);
       stampRange(into, this.#torrent, piece, begin, (at) => flawOf?.(piece, at) ?? 0);
       done(null);
     });

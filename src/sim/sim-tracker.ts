@@ -1,4 +1,6 @@
+import type { MetaInfo } from '../metainfo/metainfo.ts';
 import type { Clock, HttpResponse } from '../ports.ts';
+import type { ScrapeCounts } from '../tracker/announce.ts';
 import { MEMORY_STORE_LIMITS, MemoryPeerStore } from '../tracker/server/memory-peer-store.ts';
 import { answerHttp } from '../tracker/server/http-responder.ts';
 import type { TrackerPolicy } from '../tracker/server/announce-policy.ts';
@@ -41,6 +43,11 @@ export class SimTracker implements WebServer {
   /** Questions answered so far. */
   get announces(): number {
     return this.#announces;
+  }
+
+  /** What the tracker knows of a torrent; null if nothing. */
+  scrape(metaInfo: MetaInfo): ScrapeCounts | null {
+    return this.#policy.store.scrape(metaInfo.infoHashHex, this.#clock.now());
   }
 
   answer(target: string, from: string): HttpResponse {

@@ -1,0 +1,11 @@
+/** The simulated world: real engines in virtual time, for questions that a real network answers too slowly. */
+export { SimSwarm, type SwarmOptions } from './swarm.ts';
+export { SimPeer, type SimPeerOptions } from './sim-peer.ts';
+export type { SwarmReport } from './metrics.ts';
+export { simTorrent, type SimTorrentOptions } from './sim-torrent.ts';
+export type { DiskOptions, SimDisk } from './sim-storage.ts';
+export type { HostOptions, SimHost } from './sim-host.ts';
+export type { NetworkOptions, SimNetwork } from './network.ts';
+export type { SimTracker, SimTrackerOptions } from './sim-tracker.ts';
+export type { TraceEvent } from './trace.ts';
+export { VirtualClock } from './virtual-clock.ts';
