@@ -6,6 +6,10 @@ import type { FileStat } from '../ports.ts';
 import type { DiskSpan, SmallWrite, SurveyResult, WriteSpan } from './disk-jobs.ts';
 import { PartIndex } from './part-file.ts';
 
+const ABSENT = 0;
+const ON_DISK = 1;
+const TOO_LONG = 2;
+
 /** A stretch of the part file that belongs into a file. */
 export interface PartMove {
   readonly file: number;
@@ -20,7 +24,8 @@ export interface PartMove {
  * - a pad file has no place, it is zeros (BEP 47);
  * - a file that is wanted, or on disk already, holds its bytes itself. So one that someone had before is used even if it
  *   is not wanted;
- * - any other file is *outside*: it must not be made. A piece that has a share in it is kept whole in the part file.
+ * - any other file is *outside*: it must not be made, and one that is too long to be the torrent's is not touched. A
+ *   piece that has a share in it is kept whole in the part file.
  */
 export class FilePlaces {
   readonly dir: string;
@@ -29,7 +34,7 @@ export class FilePlaces {
   readonly paths: readonly string[];
   readonly #metaInfo: MetaInfo;
   readonly #map: FileMap;
-  readonly #isOnDisk: Uint8Array;
+  readonly #states: Uint8Array;
   #wanted: readonly boolean[];
 
   constructor(metaInfo: MetaInfo, dir: string) {
@@ -39,7 +44,7 @@ export class FilePlaces {
     this.paths = metaInfo.files.map((file) => join(this.dir, file.path));
     this.#metaInfo = metaInfo;
     this.#map = new FileMap(metaInfo.files, metaInfo.geometry);
-    this.#isOnDisk = new Uint8Array(metaInfo.files.length);
+    this.#states = new Uint8Array(metaInfo.files.length);
     this.#wanted = metaInfo.files.map(() => true);
   }
 
@@ -53,16 +58,20 @@ export class FilePlaces {
 
   /** Our own writes made it, or the survey found it. */
   isOnDisk(file: number): boolean {
-    return this.#isOnDisk[file] === 1;
+    const state = this.#states[file];
+    return state === ON_DISK || (state === TOO_LONG && this.isWanted(file));
   }
 
   noteOnDisk(file: number): void {
-    this.#isOnDisk[file] = 1;
+    this.#states[file] = ON_DISK;
   }
 
   /** Takes what a survey found as the truth. */
   accept(survey: SurveyResult): void {
-    for (let i = 0; i < this.paths.length; i++) this.#isOnDisk[i] = survey.sizes[i]! >= 0 ? 1 : 0;
+    for (const { index, length } of this.#metaInfo.files) {
+      const size = survey.sizes[index]!;
+      this.#states[index] = size < 0 ? ABSENT : size <= length ? ON_DISK : TOO_LONG;
+    }
     if (survey.partHeader === null) this.parts.clear();
     else if (!this.parts.isOnDisk) this.parts.load(survey.partHeader);
   }

@@ -286,8 +286,7 @@ class FileStorage implements TorrentStorage {
       done(null);
       return;
     }
-    this.#shared.reader.release(partPath);
-    this.#shared.pool.release([partPath], () => {
+    this.#closeFiles([partPath], () => {
       unlink(partPath, (error) => {
         if (error && error.code !== 'ENOENT') {
           done(toStorageError(error, 'delete', partPath));
@@ -403,11 +402,20 @@ class FileStorage implements TorrentStorage {
     const { dir, paths, partPath } = this.#places;
     const name = this.#metaInfo.files[0]?.path.split('/')[0];
     const tops = name === undefined ? [partPath] : [join(dir, name), partPath];
-    for (const top of tops) this.#shared.reader.release(top);
     for (const path of paths) {
       if (this.#shared.writers.get(path) === this) this.#shared.writers.delete(path);
     }
-    this.#shared.pool.release(tops, done);
+    this.#closeFiles(tops, done);
+  }
+
+  /** In all threads. Also Windows lets go of a file only then. */
+  #closeFiles(tops: readonly string[], done: () => void): void {
+    const { reader, pool } = this.#shared;
+    let left = tops.length;
+    const next = (): void => {
+      if (--left === 0) pool.release(tops, done);
+    };
+    for (const top of tops) reader.release(top, next);
   }
 
   #closedError(): StorageError {

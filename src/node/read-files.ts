@@ -35,6 +35,8 @@ export class ReadFiles {
   readonly #makeRoom: (done: () => void) => void;
   readonly #faults: DiskFaults | null;
   readonly #files = new Map<string, ReadFile>();
+  #closing = 0;
+  readonly #whenClosed: (() => void)[] = [];
 
   /**
    * @param capacity Files kept open at once; shrinks by itself when the process runs out of descriptors.
@@ -69,11 +71,13 @@ export class ReadFiles {
     this.#evict(this.#files.size >> 1);
   }
 
-  /** Closes the file `top` and all files below it, as soon as nobody reads them. */
-  release(top: string): void {
+  /** Closes the file `top` and all files below it. Those that are being read are closed after that. */
+  release(top: string, done: () => void): void {
     for (const [path, file] of this.#files) {
       if (path === top || path.startsWith(top + sep)) this.#drop(file);
     }
+    if (this.#closing === 0) setImmediate(done);
+    else this.#whenClosed.push(done);
   }
 
   #acquire(path: string, root: string, use: (file: ReadFile | StorageError) => void): void {
@@ -131,16 +135,12 @@ export class ReadFiles {
     const { path } = file;
     const fault = this.#limit('open', path);
     if (typeof fault !== 'number') {
-      setImmediate(() => this.#settle(file, fault));
+      setImmediate(() => this.#onOpenError(file, root, fault, mayRetry));
       return;
     }
     open(path, FLAGS, (error, fd) => {
       if (error) {
-        if (mayRetry && isShortOfFiles(errnoOf(error))) {
-          this.#makeRoom(() => this.#openContained(file, root, false));
-        } else {
-          this.#settle(file, toStorageError(error, 'open', path));
-        }
+        this.#onOpenError(file, root, toStorageError(error, 'open', path), mayRetry);
         return;
       }
       file.fd = fd;
@@ -150,6 +150,14 @@ export class ReadFiles {
         else this.#accept(file, stat);
       });
     });
+  }
+
+  #onOpenError(file: ReadFile, root: string, error: StorageError, mayRetry: boolean): void {
+    if (mayRetry && isShortOfFiles(errnoOf(error.cause))) {
+      this.#makeRoom(() => this.#openContained(file, root, false));
+    } else {
+      this.#settle(file, error);
+    }
   }
 
   /** Does the path still name the file that is open? If not, open what is there. */
@@ -205,8 +213,11 @@ export class ReadFiles {
     if (file.fd < 0) return;
     const { fd } = file;
     file.fd = -1;
+    this.#closing++;
     close(fd, () => {
-      // Nothing was written through it, so nothing can be lost.
+      // An error does not matter: nothing was written through it, so nothing can be lost.
+      this.#closing--;
+      if (this.#closing === 0) for (const done of this.#whenClosed.splice(0)) done();
     });
   }
 

@@ -168,7 +168,6 @@ describe('files on disk', () => {
       await read(1, 0, new Uint8Array(10), other);
       await close(other);
     }
-    await new Promise((resolve) => setImmediate(resolve));
     expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
     storage = open();
   });
@@ -256,6 +255,15 @@ describe('selected files', () => {
     storage.setWanted(only('b', 'disc 1/c'));
     expect([await check(0), await check(1)]).toEqual([true, true]);
     expect(existsSync(partPath())).toBe(false);
+  });
+
+  test('a file that is too long to be the torrent’s is left alone if it is not wanted', async () => {
+    mkdirSync(join(dir, 'album'), { recursive: true });
+    writeFileSync(join(dir, 'album', 'a'), Buffer.alloc(12_001, 1));
+    storage.setWanted(only('b'));
+    expect((await write(0)).status).toBe('written');
+    expect(await check(0)).toBe(true);
+    expect(readFileSync(join(dir, 'album', 'a')).equals(Buffer.alloc(12_001, 1))).toBe(true);
   });
 
   test('a file that is no longer wanted keeps what it has and goes on being used', async () => {
