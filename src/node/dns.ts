@@ -7,9 +7,9 @@ import { logger } from '../util/log.ts';
 /**
  * Names to addresses, such that a name nobody answers for delays no other name.
  *
- * The system's own look-up (hosts file, mDNS and all) blocks a thread of Node's pool until it gives up, and only two of
- * those may do so at a time. So few of them run at once, and a name that gets no thread or no answer soon is also asked for
- * over DNS directly, which blocks nothing. The first to find an address wins.
+ * The system's own look-up (hosts file, mDNS and all) blocks a thread of Node's pool until it gives up, and only
+ * two of those may do so at a time. So few of them run at once, and a name that gets no thread or no answer soon is
+ * also asked for over DNS directly, which blocks nothing. The first to find an address wins.
  */
 
 const log = logger('dns');

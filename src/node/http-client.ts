@@ -1,10 +1,11 @@
 /**
  * GET over HTTP and HTTPS from servers nobody vouches for.
  *
- * What a plain fetch would do and this must not: follow redirects into the local network, look a name up a second time
- * between check and connection, inflate without bounds, wait for ever. So names are resolved by our own resolver, addresses
- * are checked, and the connection goes to a checked address; redirects are followed by hand, each checked the same way;
- * bodies are counted as they arrive and as they unpack. Every connection serves one request.
+ * What a plain fetch would do and this must not: follow redirects into the local network, look a name up a second
+ * time between check and connection, inflate without bounds, wait for ever. So names are resolved by our own
+ * resolver, addresses are checked, and the connection goes to a checked address; redirects are followed by hand,
+ * each checked the same way; bodies are counted as they arrive and as they unpack. Every connection serves one
+ * request.
  *
  * `undici` does the HTTP. It is loaded with the first request, since it costs 50 ms that a `--help` need not pay.
  */

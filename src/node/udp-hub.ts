@@ -68,7 +68,9 @@ export class UdpHub implements DatagramPort {
     return { cancel: () => this.#receivers.delete(own) };
   }
 
-  /** Opens the sockets of all families now, so that others can reach us; resolves when each is bound or has failed. */
+  /**
+   * Opens the sockets of all families now, so that others can reach us; resolves when each is bound or has failed.
+   */
   async bind(): Promise<void> {
     const families = ([4, 6] as const).filter(
       (family) => this.supports(family) && !this.#sockets.has(family),

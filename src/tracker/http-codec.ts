@@ -151,7 +151,9 @@ function readPeerDicts(value: BencodeValue | undefined): PeerAddress[] | null {
   return peers.length > 0 || value.length === 0 ? peers : null;
 }
 
-/** BEP 3 would allow a name as `ip`. Looking up names that strangers give us is not worth the one tracker that does. */
+/**
+ * BEP 3 would allow a name as `ip`. Looking up names that strangers give us is not worth the one tracker that does.
+ */
 function readPeerDict(entry: BencodeDict): PeerAddress | null {
   const port = readInt(entry, 'port', 1, 65_535);
   const ip = readBytes(entry, 'ip');

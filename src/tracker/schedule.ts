@@ -3,8 +3,8 @@
  *
  * - `started` until it worked once, then `completed` once if that happens, then nothing but the time (BEP 3).
  * - The tracker's `interval` is obeyed within bounds, so that no answer can silence us or turn us into a flood.
- * - Whoever has few peers may ask earlier (BEP 3), though never within the tracker's `min interval`, and each time in a row
- *   twice as patiently.
+ * - Whoever has few peers may ask earlier (BEP 3), though never within the tracker's `min interval`, and each time
+ *   in a row twice as patiently.
  * - After a failure the waits grow by 2.5 up to an hour, spread by chance so that a swarm does not return as one.
  *
  * Knows no timer and no network: `now` comes in, `dueAt` goes out.
@@ -23,7 +23,10 @@ export const INTERVAL_FLOOR_MS = 300 * SECOND;
 const INTERVAL_MAX_MS = 86_400 * SECOND;
 /** Early announces to trackers that name no `min interval`: not before this, whatever their interval. */
 const MIN_INTERVAL_UNNAMED_MS = 60 * SECOND;
-/** First wait of an early announce, doubled each time in a row. A tracker's `min interval` may ask for more, not for less. */
+/**
+ * First wait of an early announce, doubled each time in a row. A tracker's `min interval` may ask for more, not for
+ * less.
+ */
 const EARLY_MS = 5 * SECOND;
 /** Waits after failures: 10 s, 25 s, 63 s, … an hour. The factor is libtorrent's. */
 const BACKOFF_MS = 10 * SECOND;

@@ -15,8 +15,8 @@ export type ScrapeResult = ReadonlyMap<string, ScrapeCounts>;
 export const SCRAPE_HASHES_MAX = 74;
 
 /**
- * The URL of a scrape, or null if this tracker has none: BEP 48 replaces `announce` by `scrape`, and practice only does so
- * at the beginning of the path's last part.
+ * The URL of a scrape, or null if this tracker has none: BEP 48 replaces `announce` by `scrape`, and practice only
+ * does so at the beginning of the path's last part.
  */
 export function scrapeUrl(url: TrackerUrl, infoHashes: readonly Uint8Array[]): string | null {
   if (!hasAnnouncePath(url)) return null;

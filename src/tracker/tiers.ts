@@ -1,11 +1,11 @@
 /**
- * The order in which trackers are tried (BEP 12), as practised: every tier has one working tracker and all tiers are used
- * at once, where the BEP's text would only go on to the second tier when the first is dead.
+ * The order in which trackers are tried (BEP 12), as practised: every tier has one working tracker and all tiers
+ * are used at once, where the BEP's text would only go on to the second tier when the first is dead.
  *
  * - Each tier is shuffled once, when it is read, so that clients spread over equal trackers.
  * - The tracker that worked moves to the front of its tier.
- * - One server named twice, over UDP and over HTTP at the same host and port, is one tracker: both ways go into one tier, UDP
- *   first, so that it is not told twice.
+ * - One server named twice, over UDP and over HTTP at the same host and port, is one tracker: both ways go into one
+ *   tier, UDP first, so that it is not told twice.
  * - A private torrent talks to one tracker at a time (BEP 27): all its tiers are one, in their order.
  */
 import type { Rng } from '../util/rng.ts';
@@ -78,8 +78,8 @@ export class TrackerTiers {
 }
 
 /**
- * Which tracker of a tier to ask now, if any, and when to look again. `tier` is in the order of trying. After asking, call it
- * again: an answer that is awaited for long makes the next one's turn.
+ * Which tracker of a tier to ask now, if any, and when to look again. `tier` is in the order of trying. After
+ * asking, call it again: an answer that is awaited for long makes the next one's turn.
  */
 export function turnOf(
   tier: readonly TrackerStanding[],

@@ -34,8 +34,8 @@ const SHAPE =
   /^(https?|udp):\/\/(?:[^@/?#]*@)?(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?((?:[/?][^#]*)?)(?:#.*)?$/i;
 
 /**
- * Reads the address of an HTTP, HTTPS or UDP tracker; null for everything else. Names beyond ASCII and their `xn--` form
- * are refused: look-alike names have no honest use here.
+ * Reads the address of an HTTP, HTTPS or UDP tracker; null for everything else. Names beyond ASCII and their `xn--`
+ * form are refused: look-alike names have no honest use here.
  */
 export function parseTrackerUrl(text: string): TrackerUrl | null {
   if (text.length > TRACKER_URL_LENGTH_MAX || !/^[\x21-\x7e]+$/.test(text)) return null;

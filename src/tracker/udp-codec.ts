@@ -1,8 +1,8 @@
 /**
  * The packets of UDP trackers (BEP 15) and their URL option (BEP 41), for both ends.
  *
- * Every packet names an action and carries a transaction id that the client chose. Whether an address in a list has 4
- * or 16 bytes is decided by the family of the socket, not by anything in the packet.
+ * Every packet names an action and carries a transaction id that the client chose. Whether an address in a list has
+ * 4 or 16 bytes is decided by the family of the socket, not by anything in the packet.
  */
 import { TrackerError } from '../errors.ts';
 import { concatBytes, readU16, readU32, readU64, utf8, writeU16, writeU32, writeU64 } from '../util/bytes.ts';
@@ -46,9 +46,9 @@ export function writeConnect(transactionId: number): Uint8Array {
 }
 
 /**
- * `<connection id: 8><action 1: 4><transaction id: 4><info hash: 20><peer id: 20><downloaded: 8><left: 8><uploaded: 8>`
- * `<event: 4><ip: 4><key: 4><num want: 4><port: 2>`, then the options of BEP 41. `path` is path and query of the tracker's
- * URL.
+ * `<connection id: 8><action 1: 4><transaction id: 4><info hash: 20><peer id: 20><downloaded: 8><left: 8><uploaded:
+ * 8>` `<event: 4><ip: 4><key: 4><num want: 4><port: 2>`, then the options of BEP 41. `path` is path and query of
+ * the tracker's URL.
  */
 export function writeAnnounce(
   connectionId: Uint8Array,

@@ -1,16 +1,17 @@
 /**
  * The conversation with one UDP tracker at one address (BEP 15), as a machine: packets and time in, packets out.
  *
- * Nothing may be asked without a connection id, which proves that we receive at the address we send from. It is asked for
- * once and shared by all requests to this tracker, and holds for 60 s. UDP loses packets, so the connect and each request
- * are sent again 15 * 2^n s after the last time, until the request's own deadline.
+ * Nothing may be asked without a connection id, which proves that we receive at the address we send from. It is
+ * asked for once and shared by all requests to this tracker, and holds for 60 s. UDP loses packets, so the connect
+ * and each request are sent again 15 * 2^n s after the last time, until the request's own deadline.
  *
  *   no connection id, or too old  -> one connect is under way, requests wait
  *   connect answered              -> every waiting request is sent
  *   request answered, or refused  -> its `done` is called, and it is forgotten: a second answer finds nothing
- *   request not answered in time  -> its connection id is taken for lost (the tracker may have restarted): connect again
+ *   request not answered in time  -> the tracker may have restarted and lost its connection id: connect again
  *
- * The machine knows neither names nor sockets: whoever feeds it has checked that a packet came from the tracker's address.
+ * The machine knows neither names nor sockets: whoever feeds it has checked that a packet came from the tracker's
+ * address.
  */
 import {
   ACTION_CONNECT,
@@ -159,7 +160,8 @@ export class UdpExchange {
     const connection = this.#validConnection(now);
     if (connection === null) {
       pending.sentAt = null;
-      // A connect that is overdue belongs to requests before this one: begin anew rather than wait for its next turn.
+      // A connect that is overdue belongs to requests before this one: begin anew rather than wait for its next
+      // turn.
       if (this.#connect === null || now - this.#connect.sentAt >= RESEND_MS) this.#sendConnect(now, 0);
       return;
     }

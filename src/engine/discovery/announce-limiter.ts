@@ -8,7 +8,10 @@ interface Waiting {
   readonly start: () => void;
 }
 
-/** Paces the announces of all torrents: a client that starts with a thousand of them must not open a thousand sockets. */
+/**
+ * Paces the announces of all torrents: a client that starts with a thousand of them must not open a thousand
+ * sockets.
+ */
 export class AnnounceLimiter {
   readonly #max: number;
   readonly #perHostMax: number;
@@ -26,8 +29,8 @@ export class AnnounceLimiter {
   }
 
   /**
-   * Calls `start` when there is room, at once if there is. `leave` gives the place back, or gives up waiting for it; calling
-   * it twice does nothing. `urgent` goes before all that wait.
+   * Calls `start` when there is room, at once if there is. `leave` gives the place back, or gives up waiting for
+   * it; calling it twice does nothing. `urgent` goes before all that wait.
    */
   enter(host: string, urgent: boolean, start: () => void): { leave(): void } {
     let state: 'waiting' | 'running' | 'left' = 'waiting';

@@ -12,8 +12,8 @@ import { canReach, sendScrape } from './announce-transport.ts';
 import { Chain } from './chain.ts';
 
 /**
- * Asks one tracker about torrents (BEP 48, BEP 15), in as many requests as it takes, over IPv4 or, where there is none, IPv6.
- * Info hashes of 20 bytes; the first error ends it.
+ * Asks one tracker about torrents (BEP 48, BEP 15), in as many requests as it takes, over IPv4 or, where there is
+ * none, IPv6. Info hashes of 20 bytes; the first error ends it.
  */
 export function scrapeTracker(
   transports: TrackerTransports,

@@ -112,7 +112,7 @@ export class TrackerContact implements TrackerStanding {
       message: this.#message,
       seeders: this.#seeders,
       leechers: this.#leechers,
-      nextAnnounceMs: Number.isFinite(dueAt) ? Math.max(0, dueAt - now) : null,
+      nextAnnounceMs: Number.isFinite(dueAt) ? Math.max(0, Math.ceil(dueAt - now)) : null,
     };
   }
 

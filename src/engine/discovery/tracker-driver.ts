@@ -1,5 +1,6 @@
 /**
- * One torrent's talk with its trackers: runs the tiers (BEP 12) and schedules over HTTP and UDP, and holds the one timer for it.
+ * One torrent's talk with its trackers: runs the tiers (BEP 12) and schedules over HTTP and UDP, and holds the one
+ * timer for it.
  *
  * Decides nothing itself: `tiers.ts` says which tracker's turn it is, `schedule.ts` when and with which event,
  * `tracker-contact.ts` what a failure means while the other address family works.
@@ -30,11 +31,16 @@ const log = logger('tracker');
 /** Leaving must not keep the user waiting; a tracker that hears nothing forgets us after its interval. */
 const STOP_DEADLINE_MS = 2500;
 
-/** Trackers for WebRTC peers, which magnets of the web are full of. Not ours to use, and no news to the user either. */
+/**
+ * Trackers for WebRTC peers, which magnets of the web are full of. Not ours to use, and no news to the user either.
+ */
 const WEBSOCKET = /^wss?:/i;
 
 /** A torrent full of bad addresses is worth some warnings, not a flood. */
 const UNUSABLE_REPORTS_MAX = 10;
+
+/** A host has one or two addresses; a tracker that invents more must not fill our memory. */
+const EXTERNAL_IPS_MAX = 16;
 
 /** `stopped` on its way to the trackers. */
 interface Farewell {
@@ -60,7 +66,10 @@ export interface TrackerDriverEvents {
   onPeers(peers: readonly PeerAddress[], url: string): void;
   /** Our address as one tracker sees it (BEP 24): a vote, no proof. */
   onExternalIp(ip: string, url: string): void;
-  /** A tracker failed over every address family, or its address is of no use. It is tried again where that makes sense. */
+  /**
+   * A tracker failed over every address family, or its address is of no use. It is tried again where that makes
+   * sense.
+   */
   onWarning(error: TrackerError): void;
 }
 
@@ -151,8 +160,8 @@ export class TrackerDriver {
   }
 
   /**
-   * Announces `stopped` to every tracker that may have us on its list, all at once. `done` is called when all have answered,
-   * at the latest after 2.5 s, or when the driver is started again.
+   * Announces `stopped` to every tracker that may have us on its list, all at once. `done` is called when all have
+   * answered, at the latest after 2.5 s, or when the driver is started again.
    */
   stop(done: () => void): void {
     const { clock } = this.#world;
@@ -268,7 +277,7 @@ export class TrackerDriver {
   #deliver(answer: AnnounceResponse, url: string): void {
     log('%s: %d peers', url, answer.peers.length);
     if (answer.externalIp !== null) {
-      this.#externalIps.add(answer.externalIp);
+      if (this.#externalIps.size < EXTERNAL_IPS_MAX) this.#externalIps.add(answer.externalIp);
       this.#events.onExternalIp(answer.externalIp, url);
     }
     const port = this.#subject.port();

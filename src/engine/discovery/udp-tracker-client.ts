@@ -26,8 +26,8 @@ export interface UdpRequestOptions {
 }
 
 /**
- * Speaks to all UDP trackers (BEP 15) for all torrents: one exchange per address, so that a connection id serves every
- * torrent that announces there. One timer, for the earliest deadline of them all.
+ * Speaks to all UDP trackers (BEP 15) for all torrents: one exchange per address, so that a connection id serves
+ * every torrent that announces there. One timer, for the earliest deadline of them all.
  */
 export class UdpTrackerClient {
   readonly #world: Pick<World, 'clock' | 'entropy' | 'datagrams' | 'resolver'>;

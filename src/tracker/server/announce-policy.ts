@@ -63,8 +63,9 @@ export function serveAnnounce(
 }
 
 /**
- * A peer on the tracker's own machine announces from a loopback address, which nobody else can dial. Others get the address
- * under which they reached the tracker in its place, which is the same machine; if that is unknown, they do not get it.
+ * A peer on the tracker's own machine announces from a loopback address, which nobody else can dial. Others get the
+ * address under which they reached the tracker in its place, which is the same machine; if that is unknown, they do
+ * not get it.
  */
 function reachablePeers(peers: SwarmView['peers'], from: string, at: string | null): SwarmView['peers'] {
   if (isLoopback(from) || !peers.some((peer) => isLoopback(peer.address.host))) return peers;

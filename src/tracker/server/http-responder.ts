@@ -1,6 +1,6 @@
 /**
- * A tracker's answers over HTTP (BEP 3), with compact peers (BEP 23), IPv6 (BEP 7), the client's address (BEP 24) and
- * scrapes (BEP 48).
+ * A tracker's answers over HTTP (BEP 3), with compact peers (BEP 23), IPv6 (BEP 7), the client's address (BEP 24)
+ * and scrapes (BEP 48).
  *
  * A refusal is a dictionary with `failure reason` and status 200: many clients read the body of no other status.
  */

@@ -1,6 +1,6 @@
 /**
- * The query of a request to a tracker: values are bytes, since info hashes and peer ids are no text, and `+` is a byte like
- * any other.
+ * The query of a request to a tracker: values are bytes, since info hashes and peer ids are no text, and `+` is a
+ * byte like any other.
  */
 
 /** A scrape names one torrent many times over; nobody else sends as many keys. */

@@ -1,9 +1,9 @@
 /**
  * A tracker's answers over UDP (BEP 15).
  *
- * A connection id proves that the sender receives at the address it sends from. It is a keyed digest of that address and
- * the current minute, so nothing has to be remembered and nobody can make one up. Before it is shown, nobody gets more
- * bytes back than they sent, so the tracker is of no use for flooding a forged address.
+ * A connection id proves that the sender receives at the address it sends from. It is a keyed digest of that
+ * address and the current minute, so nothing has to be remembered and nobody can make one up. Before it is shown,
+ * nobody gets more bytes back than they sent, so the tracker is of no use for flooding a forged address.
  */
 import { concatBytes, equalBytes, toHex, utf8, writeU32 } from '../../util/bytes.ts';
 import type { IpFamily, PeerAddress } from '../../util/ip.ts';
