@@ -33,6 +33,7 @@ export interface LibraryTorrent extends Pick<
   | 'metaInfo'
   | 'name'
   | 'pause'
+  | 'peers'
   | 'pieceStates'
   | 'state'
   | 'stats'

@@ -309,9 +309,9 @@ function addClientOptions(command: Command): void {
 /** The description with choices, default and environment variable, in few words. */
 function describeOption(option: Option): string {
   const choices = option.argChoices ? `: ${option.argChoices.join(', ')}` : '';
-  const value = option.defaultValueDescription ?? option.defaultValue;
-  const isShown = value !== undefined && typeof value !== 'boolean';
-  const preset = isShown ? ` (default: ${String(value)})` : '';
+  const value: unknown = option.defaultValueDescription ?? option.defaultValue;
+  const isShown = typeof value === 'string' || typeof value === 'number';
+  const preset = isShown ? ` (default: ${value})` : '';
   return option.description + choices + preset + (option.envVar ? ` [${option.envVar}]` : '');
 }
 

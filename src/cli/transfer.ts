@@ -125,8 +125,13 @@ export function tellAdded(context: Context, torrent: LibraryTorrent): void {
   });
 }
 
-/** The one line that says that a torrent is whole. */
-export function tellComplete(context: Context, torrent: LibraryTorrent, elapsedMs: number): void {
+/** The one line that says that a torrent is whole. `withPath` is for data that stays there. */
+export function tellComplete(
+  context: Context,
+  torrent: LibraryTorrent,
+  elapsedMs: number,
+  withPath = true,
+): void {
   const { infoHash, name, stats } = torrent;
   const path = dataPath(torrent);
   if (context.terminal.json) {
@@ -147,7 +152,8 @@ export function tellComplete(context: Context, torrent: LibraryTorrent, elapsedM
     stats.downloaded === 0 && stats.wantedBytes > 0
       ? `${size}, already there`
       : `${size} in ${formatDuration(elapsedMs)} (${formatRate((1000 * stats.downloaded) / Math.max(1, elapsedMs))})`;
-  context.terminal.result(`complete  ${safeText(name)}  ${how}  ${safeText(path)}`);
+  const place = withPath ? `  ${safeText(path)}` : '';
+  context.terminal.result(`complete  ${safeText(name)}  ${how}${place}`);
 }
 
 /** The torrent's file or folder on disk. */
