@@ -23,7 +23,11 @@ describe('decode', () => {
     const attempt = () => decode(fromByteString('d1:ai1e1:ai2ee'), TORRENT_LIMITS);
     expect(attempt).toThrow(MetainfoError);
     expect(attempt).toThrow(
-      expect.objectContaining({ code: 'ERR_BENCODE', offset: 7, message: expect.stringContaining('byte 7') }),
+      expect.objectContaining({
+        code: 'ERR_BENCODE',
+        offset: 7,
+        message: expect.stringContaining('byte 7') as string,
+      }),
     );
   });
 
