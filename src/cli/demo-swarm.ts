@@ -1,5 +1,6 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CliError, EXIT } from './exit-codes.ts';
 import type {
   ClientOptions,
   Library,
