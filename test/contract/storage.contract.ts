@@ -42,8 +42,7 @@ export function storageContract(name: string, makeWorld: () => StorageWorld): vo
       world.wait((done) => storage.writePiece(piece, slab, wantDigests, done));
     const check = (piece: number): Promise<boolean | StorageError> =>
       world.wait((done) => storage.checkPiece(piece, done));
-    const stat = (): Promise<readonly FileStat[] | StorageError> =>
-      world.wait((done) => storage.stat(done));
+    const stat = (): Promise<readonly FileStat[] | StorageError> => world.wait((done) => storage.stat(done));
     const read = (piece: number, begin: number, into: Uint8Array): Promise<StorageError | null> =>
       world.wait((done) => storage.read(piece, begin, into, done));
     const flush = (): Promise<StorageError | null> => world.wait((done) => storage.flush(done));
