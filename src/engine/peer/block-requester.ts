@@ -111,7 +111,7 @@ export class BlockRequester implements BlockWriter {
       this.#host.onBlockReceived(this, piece, begin / BLOCK_LENGTH);
       if (this.#unwanted > 0) this.#unwanted--;
     } else {
-      if (asked) this.#host.picker.onReceived(this.#peer, piece, begin / BLOCK_LENGTH);
+      if (asked) this.#onUseless(piece, begin / BLOCK_LENGTH);
       this.#host.onWaste(length);
     }
     return asked || late;
@@ -222,6 +222,13 @@ export class BlockRequester implements BlockWriter {
     const late = this.#late;
     this.pipeline.forEach((blockIndex) => late.add(blockIndex));
     this.releaseAll();
+  }
+
+  /** A block that was asked for came and could not be used: it was here already, or its piece had no buffer. */
+  #onUseless(piece: number, block: number): void {
+    const { picker } = this.#host;
+    if (picker.isReceived(piece, block)) picker.onReceived(this.#peer, piece, block);
+    else picker.onReleased(this.#peer, piece, block);
   }
 
   #release(blockIndex: number): void {

@@ -13,6 +13,8 @@ export class FileProgress {
   readonly #doneBytes: Float64Array;
   #wantedBytes = 0;
   #wantedDoneBytes = 0;
+  /** All files have the same priority, as in most torrents. */
+  #isUniform = true;
 
   constructor(metaInfo: MetaInfo, map: FileMap) {
     this.#metaInfo = metaInfo;
@@ -52,8 +54,15 @@ export class FileProgress {
     this.#recount();
   }
 
+  /** One for each file. */
+  setPriorities(priorities: readonly FilePriority[]): void {
+    priorities.forEach((priority, file) => (this.#priorities[file] = priority));
+    this.#recount();
+  }
+
   /** What the picker is told of a piece: the highest wish of the files in it. */
   piecePriority(piece: number): number {
+    if (this.#isUniform) return PICK_PRIORITY[this.#priorities[0]!];
     let priority = 0;
     for (const { file } of this.#map.pieceSlices(piece)) {
       if (this.#metaInfo.files[file]!.padding) continue;
@@ -76,6 +85,7 @@ export class FileProgress {
   }
 
   #recount(): void {
+    this.#isUniform = this.#priorities.every((priority) => priority === this.#priorities[0]);
     this.#wantedBytes = 0;
     this.#wantedDoneBytes = 0;
     this.#metaInfo.files.forEach((file, index) => {

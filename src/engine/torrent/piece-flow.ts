@@ -119,8 +119,15 @@ export class PieceFlow {
   applySelection(): void {
     const { files, geometry, picker } = this.#parts;
     this.#storage.setWanted(files.wanted());
-    for (let piece = 0; piece < geometry.pieceCount; piece++) {
-      picker.setPriority(piece, files.piecePriority(piece));
+    // Runs of pieces with one priority: most torrents are a single run.
+    let first = 0;
+    for (let piece = 0; piece < geometry.pieceCount; ) {
+      const priority = files.piecePriority(first);
+      for (piece = first + 1; piece < geometry.pieceCount; piece++) {
+        if (files.piecePriority(piece) !== priority) break;
+      }
+      picker.setPriorities(first, piece, priority);
+      first = piece;
     }
   }
 

@@ -35,6 +35,8 @@ import type { TorrentObserver, TorrentOptions } from './torrent-options.ts';
 import { TorrentCounters } from './torrent-stats.ts';
 
 const log = logger('torrent');
+/** With fewer peers than this a download is worth an early announce. */
+const FEW_PEERS = 5;
 /** Peers kept in the resume record. */
 const RESUME_PEERS_MAX = 100;
 
@@ -310,6 +312,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#pieces.onBeat(now);
     this.#disk.onBeat(now);
     this.#dialer.fill();
+    this.#askForPeers();
     if (this.#resume.isDue(now)) this.#saveResume(() => log('%s: saved', this.metaInfo.name));
   }
 
@@ -415,7 +418,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   #applyRecord({ record, trusted }: StartingPoint): void {
     const priorities = this.options.priorities ?? record?.priorities;
-    priorities?.forEach((priority, file) => this.files.setPriority([file], priority));
+    if (priorities) this.files.setPriorities(priorities);
     this.#pieces.applySelection();
     trusted.forEach((piece) => this.#pieces.gain(piece));
     if (!record) return;
@@ -476,6 +479,12 @@ export class Torrent implements SessionHost, GreetedTorrent {
   /** A seed dials too: peers that cannot be reached from outside would not find it otherwise. */
   get #wantsPeers(): boolean {
     return this.#lifecycle.isActive && this.state !== 'checking';
+  }
+
+  /** Downloading with few peers and nobody left to dial: ask the trackers, who pace this themselves. */
+  #askForPeers(): void {
+    if (this.state !== 'downloading' || this.swarm.size >= FEW_PEERS || this.#dialer.pending > 0) return;
+    if (this.roster.candidates(this.now(), 1).length === 0) this.#trackers.announceNow();
   }
 
   #leaveSwarm(reason: DisconnectReason): void {
