@@ -121,7 +121,7 @@ export class PieceFlow {
     this.#storage.setWanted(files.wanted());
     // Runs of pieces with one priority: most torrents are a single run.
     let first = 0;
-    for (let piece = 0; piece < geometry.pieceCount; ) {
+    for (let piece = 0; piece < geometry.pieceCount;) {
       const priority = files.piecePriority(first);
       for (piece = first + 1; piece < geometry.pieceCount; piece++) {
         if (files.piecePriority(piece) !== priority) break;
