@@ -19,6 +19,9 @@ import { scan } from './scan.ts';
 import type { BencodeDict, BencodeValue } from './value.ts';
 import { fromByteString } from './value.ts';
 
+/** The package copies its input and every string of it; of larger input `ExactBuilder` keeps views instead. */
+const COPIED_BYTES_MAX = 1_048_576;
+
 /** What can be encoded. Text becomes UTF-8; members that are `undefined` are left out; keys are byte strings. */
 export type Encodable =
   | number
@@ -49,7 +52,10 @@ export interface Decoded {
   readonly spans: ReadonlyMap<string, Span>;
 }
 
-/** Decodes one value, or says what is wrong with it. For input whose sender is no caller of ours. */
+/**
+ * Decodes one value, or says what is wrong with it. For input whose sender is no caller of ours. Strings may be views of
+ * `bytes`: copy what must outlive them.
+ */
 export function tryDecode(
   bytes: Uint8Array,
   limits: BencodeLimits,
@@ -59,12 +65,14 @@ export function tryDecode(
   if (!result.ok) return result;
   const { end, canonical, spans } = result;
   const input = bytes.subarray(0, end);
-  const value = result.plain ? (bencode.decode(input) as BencodeValue) : decodeExactly(input, limits);
+  const isSmall = input.length <= COPIED_BYTES_MAX;
+  const value =
+    result.plain && isSmall ? (bencode.decode(input) as BencodeValue) : decodeExactly(input, limits);
   return { ok: true, value, end, canonical, spans };
 }
 
 /**
- * Decodes one value.
+ * Decodes one value, as `tryDecode` does.
  * @throws MetainfoError `ERR_BENCODE` with the byte offset.
  */
 export function decode(bytes: Uint8Array, limits: BencodeLimits, options: ScanOptions = {}): Decoded {

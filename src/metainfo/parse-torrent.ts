@@ -1,9 +1,10 @@
 /** Reads a .torrent file (BEP 3) into a `MetaInfo`. The one place where bytes of a torrent become trusted values. */
 import { decode } from '../bencode/codec.ts';
 import { Fields, readInt, readText, readValue } from '../bencode/fields.ts';
-import { TORRENT_LIMITS } from '../bencode/scan.ts';
+import { scan, TORRENT_LIMITS } from '../bencode/scan.ts';
 import { toByteString } from '../bencode/value.ts';
 import { MetainfoError } from '../errors.ts';
+import { assert } from '../util/assert.ts';
 import { toHex } from '../util/bytes.ts';
 import { readTrackers, readWebSeeds } from './announce-urls.ts';
 import { readFileList } from './file-list.ts';
@@ -46,7 +47,7 @@ export function parseTorrent(bytes: Uint8Array, options: ParseOptions = {}): Met
     pieceLength,
     pieceCount: geometry.pieceCount,
     geometry,
-    pieceHashes: readPieceHashes(info, geometry.pieceCount),
+    pieceHashes: readPieceHashes(info, infoBytes, geometry.pieceCount),
     private: isPrivate(info),
     trackers: readTrackers(root.dict),
     webSeeds: readWebSeeds(root.dict),
@@ -96,10 +97,16 @@ function unsupported(why: string, field: string): never {
   throw new MetainfoError(`this torrent is not supported: ${why}`, { code: 'ERR_UNSUPPORTED', field });
 }
 
-function readPieceHashes(info: Fields, pieceCount: number): Uint8Array {
-  if (pieceCount > PIECES_MAX)
+/** A view of `infoBytes`, because the hashes are nearly all of it and a copy would double what a torrent takes. */
+function readPieceHashes(info: Fields, infoBytes: Uint8Array, pieceCount: number): Uint8Array {
+  if (pieceCount > PIECES_MAX) {
     info.fail('piece length', `must cut the content into at most ${PIECES_MAX} pieces`);
-  return info.bytes('pieces', pieceCount * SHA1_BYTES);
+  }
+  const { length } = info.bytes('pieces', pieceCount * SHA1_BYTES);
+  const again = scan(infoBytes, TORRENT_LIMITS, { spansOf: ['pieces'] });
+  const end = again.ok ? again.spans.get('pieces')?.end : undefined;
+  assert(end !== undefined, 'info was scanned and has its pieces');
+  return infoBytes.subarray(end - length, end);
 }
 
 /** BEP 27 says 1; other clients take any number but zero, and a private torrent must not leak because of it. */

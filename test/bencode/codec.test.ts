@@ -77,6 +77,14 @@ describe('decode', () => {
   });
 });
 
+test('input of more than a megabyte is read like any other', () => {
+  const input = { list: [1, -2, { a: 'b' }], text: new Uint8Array(2_000_000).fill(7) };
+  const bytes = encode(input);
+  const value = decode(bytes, TORRENT_LIMITS).value as BencodeDict;
+  expect(readBytes(value, 'text', 2_000_000)?.every((byte) => byte === 7)).toBe(true);
+  expect(encode(value)).toEqual(bytes);
+});
+
 describe('encode', () => {
   test('sorts keys, leaves out what is undefined and writes text as UTF-8', () => {
     expect(encoded({ b: 'é', a: 1, c: undefined })).toBe('d1:ai1e1:b2:\xc3\xa9e');
