@@ -16,7 +16,9 @@ export interface SystemClockOptions {
 export class SystemClock implements Clock {
   readonly #keepAlive: boolean;
   #heap = new Heap<Deadline>();
-  #cancelled = 0;
+  /** Deadlines that will still run. Between turns all of them are in the heap, beside the cancelled ones. */
+  #live = 0;
+  #firing = false;
   #timer: NodeJS.Timeout | null = null;
   #armedFor = Infinity;
 
@@ -30,6 +32,7 @@ export class SystemClock implements Clock {
 
   at(time: number, fn: () => void): Cancel {
     const deadline = new Deadline(this, time, fn);
+    this.#live++;
     this.#heap.push(time, deadline);
     this.#arm();
     return deadline;
@@ -37,14 +40,25 @@ export class SystemClock implements Clock {
 
   /** @internal */
   onCancelled(): void {
-    this.#cancelled++;
-    if (this.#cancelled <= CANCELLED_MAX || this.#cancelled < this.#heap.size / 2) return;
-    const live = new Heap<Deadline>();
-    for (let next = this.#heap.pop(); next !== undefined; next = this.#heap.pop()) {
-      if (next.fn !== null) live.push(next.time, next);
+    this.#live--;
+    if (!this.#firing) this.#sweep();
+  }
+
+  /** Forgets cancelled deadlines once they are many, and the timer once there is nothing to wait for. */
+  #sweep(): void {
+    const cancelled = this.#heap.size - this.#live;
+    if (this.#live === 0) {
+      // A timer that is left for a cancelled deadline would keep the process alive.
+      this.#heap = new Heap();
+      if (this.#timer !== null) clearTimeout(this.#timer);
+      this.#timer = null;
+    } else if (cancelled > CANCELLED_MAX && cancelled >= this.#heap.size / 2) {
+      const live = new Heap<Deadline>();
+      for (let next = this.#heap.pop(); next !== undefined; next = this.#heap.pop()) {
+        if (next.fn !== null) live.push(next.time, next);
+      }
+      this.#heap = live;
     }
-    this.#heap = live;
-    this.#cancelled = 0;
   }
 
   #arm(): void {
@@ -62,6 +76,7 @@ export class SystemClock implements Clock {
   /** Runs what is due. What the callbacks ask for comes in a later turn, even if it is due already. */
   #fire(): void {
     this.#timer = null;
+    this.#firing = true;
     const now = this.now();
     const due: Deadline[] = [];
     while (this.#heap.minKey <= now) due.push(this.#heap.pop()!);
@@ -71,15 +86,18 @@ export class SystemClock implements Clock {
     } finally {
       // A callback that throws must not take the deadlines after it along.
       while (next < due.length) this.#heap.push(due[next]!.time, due[next++]!);
+      this.#firing = false;
+      this.#sweep();
       this.#arm();
     }
   }
 
   #run(deadline: Deadline): void {
     const fn = deadline.fn;
+    if (fn === null) return;
     deadline.fn = null;
-    if (fn === null) this.#cancelled--;
-    else fn();
+    this.#live--;
+    fn();
   }
 }
 

@@ -31,6 +31,23 @@ describe('the system clock', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test('keeps no timer for deadlines that were all cancelled, so the process can end', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const clock = new SystemClock({ keepAlive: true });
+    const later = clock.at(clock.now() + 1_800_000, () => {});
+    const second = clock.at(clock.now() + 1_000, () => later.cancel());
+    const tomorrow = clock.at(clock.now() + 86_400_000, () => {});
+    tomorrow.cancel();
+    expect(vi.getTimerCount()).toBe(1);
+    vi.advanceTimersByTime(1_000);
+    expect(vi.getTimerCount()).toBe(0);
+    second.cancel();
+    let ran = 0;
+    clock.at(clock.now() + 5, () => ran++);
+    vi.advanceTimersByTime(5);
+    expect(ran).toBe(1);
+  });
+
   test('goes on with the others when a callback throws', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const clock = new SystemClock();
