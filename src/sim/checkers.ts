@@ -44,9 +44,14 @@ export class SwarmChecker {
     }
   }
 
-  /** Nobody loses a piece, or says it has one that its disk has not. */
+  /** Nobody loses a piece between two checks of the disk, or says it has one that its disk has not. */
   #checkHave(peer: SimPeer, torrent: Torrent): void {
     const { have } = torrent.picker;
+    if (torrent.state === 'checking') {
+      // Everything is found out anew, after a pause or because somebody asked for it.
+      this.#before.delete(torrent);
+      return;
+    }
     const before = this.#before.get(torrent);
     if (before?.count === have.count) return;
     before?.forEach((piece) => assert(have.has(piece), `${peer.name} lost piece ${piece}`));

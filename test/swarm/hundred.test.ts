@@ -68,6 +68,7 @@ function hundred(seed: number): SimSwarm {
     upBytesPerSec: 250_000,
     downBytesPerSec: 2_000_000,
     latencyMs: 2 + (i % 10) * 5,
+    engine: { connectionsPerTorrentMax: 30 },
   }));
   return swarm;
 }
