@@ -30,6 +30,19 @@ export class SimResumeStore implements ResumeStore {
     });
   }
 
+  setAside(key: string, done: () => void): void {
+    this.remove(key, done);
+  }
+
+  setAside(key: string, done: () => void): void {
+    this.#soon(() => {
+      const record = this.#records.get(key);
+      this.#records.delete(key);
+      if (record !== undefined) this.#records.set(`${key}.damaged`, record);
+      done();
+    });
+  }
+
   #soon(fn: () => void): void {
     this.#clock.at(this.#clock.now(), fn);
   }
