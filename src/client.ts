@@ -5,12 +5,13 @@ import { resolve } from 'node:path';
 import { createTorrent, type CreateOptions } from './create-torrent.ts';
 import { Engine } from './engine/engine.ts';
 import type { TorrentObserver } from './engine/torrent/torrent-options.ts';
-import { UsageError } from './errors.ts';
+import { StorageError, UsageError } from './errors.ts';
 import type { ClientEvents } from './events.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
 import { deleteData } from './node/delete-data.ts';
 import { openNodeWorld, type NodeWorld } from './node/node-world.ts';
 import { defaultStateDir } from './node/state-dir.ts';
+import { takeStateLock, type StateLock } from './node/state-lock.ts';
 import { toStorageError } from './node/storage-errors.ts';
 import { resolveOptions, type AddOptions, type ClientOptions, type ResolvedOptions } from './options.ts';
 import { loadTorrent, type TorrentSource } from './load-torrent.ts';
@@ -34,11 +35,15 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   readonly #world: NodeWorld;
   readonly #engine: Engine;
   readonly #torrents = new Map<string, TorrentHandle>();
+  readonly #stateDir: string | null;
+  /** Of torrents that this process writes, by resume key. */
+  readonly #locks = new Map<string, StateLock>();
   #closing: Promise<void> | null = null;
 
-  private constructor(options: ResolvedOptions, world: NodeWorld) {
+  private constructor(options: ResolvedOptions, world: NodeWorld, stateDir: string | null) {
     super();
     this.#options = options;
+    this.#stateDir = stateDir;
     this.#world = world;
     this.#engine = new Engine(world, { ...options, clientName: `torrent-ts ${VERSION}` });
   }
@@ -53,7 +58,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       resolved.stateDir === false
         ? null
         : (resolved.stateDir ?? defaultStateDir(process.env, process.platform));
-    return new Client(resolved, await openNodeWorld(resolved, stateDir));
+    return new Client(resolved, await openNodeWorld(resolved, stateDir), stateDir);
   }
 
   /** By info hash, 40 hexadecimal digits. */
@@ -108,6 +113,9 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       ),
     );
     this.#torrents.set(metaInfo.infoHashHex, handle);
+    handle.on('state', (state) => {
+      if (state === 'downloading') this.#lock(handle);
+    });
     handle.begin();
     return handle;
   }
@@ -134,6 +142,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     if (this.#torrents.get(torrent.infoHash) !== torrent) return;
     this.#torrents.delete(torrent.infoHash);
     await new Promise<void>((done) => this.#engine.removeTorrent(torrent.engineTorrent, done));
+    this.#unlock(resumeKey(torrent.metaInfo, torrent.dir));
     await new Promise<void>((done) => {
       if (this.#world.resume) this.#world.resume.remove(resumeKey(torrent.metaInfo, torrent.dir), done);
       else done();
@@ -166,8 +175,33 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     const left = new Promise<void>((done) => this.#engine.close(done)).then(() => this.#world.close());
     await Promise.race([left, timeout]);
     clearTimeout(timer);
+    for (const key of [...this.#locks.keys()]) this.#unlock(key);
     this.#torrents.clear();
     this.emit('close');
+  }
+
+  /** Only one process may write a torrent's files; any number may read them. */
+  #lock(handle: TorrentHandle): void {
+    const key = resumeKey(handle.metaInfo, handle.dir);
+    if (this.#stateDir === null || this.#locks.has(key)) return;
+    try {
+      const lock = takeStateLock(this.#stateDir, key);
+      if ('release' in lock) {
+        this.#locks.set(key, lock);
+      } else {
+        const message = `${handle.name} in ${handle.dir} is being downloaded by process ${lock.pid}`;
+        handle.engineTorrent.fail(new UsageError(message, 'ERR_LOCKED'));
+      }
+    } catch (error) {
+      // Without a state folder there are no records to guard either: say so and go on.
+      if (!(error instanceof StorageError)) throw error;
+      this.emit('warning', error);
+    }
+  }
+
+  #unlock(key: string): void {
+    this.#locks.get(key)?.release();
+    this.#locks.delete(key);
   }
 
   #throwIfClosed(): void {

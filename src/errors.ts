@@ -5,6 +5,7 @@
  * |---|---|---|
  * | ERR_INVALID_OPTION | UsageError | an option or argument has a wrong type or value |
  * | ERR_CLOSED | UsageError | the client or the torrent was closed |
+ * | ERR_LOCKED | UsageError | another process downloads this torrent to this folder |
  * | ERR_BENCODE | MetainfoError | the bytes are not valid bencode |
  * | ERR_METAINFO | MetainfoError | bencode, but not a valid torrent |
  * | ERR_UNSUPPORTED | MetainfoError | a valid torrent of a kind we cannot download (v2 only) |
@@ -21,6 +22,7 @@
 export type ErrorCode =
   | 'ERR_INVALID_OPTION'
   | 'ERR_CLOSED'
+  | 'ERR_LOCKED'
   | 'ERR_BENCODE'
   | 'ERR_METAINFO'
   | 'ERR_UNSUPPORTED'
@@ -33,6 +35,8 @@ export type ErrorCode =
 export type StorageErrorCode =
   'ERR_DISK_FULL' | 'ERR_DISK_PERMISSION' | 'ERR_FILE_MISSING' | 'ERR_UNSAFE_PATH' | 'ERR_DISK_IO';
 
+export type UsageErrorCode = 'ERR_INVALID_OPTION' | 'ERR_CLOSED' | 'ERR_LOCKED';
+
 /** Every error the library throws, rejects with or emits is one of these. */
 export abstract class TorrentTsError extends Error {
   abstract readonly code: ErrorCode;
@@ -41,9 +45,9 @@ export abstract class TorrentTsError extends Error {
 /** The caller's fault. Thrown synchronously where possible. */
 export class UsageError extends TorrentTsError {
   override readonly name = 'UsageError';
-  readonly code: 'ERR_INVALID_OPTION' | 'ERR_CLOSED';
+  readonly code: UsageErrorCode;
 
-  constructor(message: string, code: 'ERR_INVALID_OPTION' | 'ERR_CLOSED' = 'ERR_INVALID_OPTION') {
+  constructor(message: string, code: UsageErrorCode = 'ERR_INVALID_OPTION') {
     super(message);
     this.code = code;
   }

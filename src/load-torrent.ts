@@ -23,13 +23,18 @@ export async function loadTorrent(
   signal?: AbortSignal,
 ): Promise<MetaInfo> {
   signal?.throwIfAborted();
-  if (source instanceof Uint8Array) return parseTorrent(source);
+  if (source instanceof Uint8Array) return parse(source);
   if (typeof source === 'object' && 'infoBytes' in source) return source;
   const text = String(source);
   if (/^magnet:/i.test(text)) throw new UsageError('magnet links are not supported');
-  if (!/^https?:\/\//i.test(text)) return parseTorrent(await readTorrentFile(text, signal));
+  if (!/^https?:\/\//i.test(text)) return parse(await readTorrentFile(text, signal));
   if (!http) throw new UsageError(`${text} cannot be fetched: this client has no HTTP`);
-  return parseTorrent(await fetchTorrent(text, http, signal));
+  return parse(await fetchTorrent(text, http, signal));
+}
+
+/** File names are made safe for the system that we run on. */
+function parse(bytes: Uint8Array): MetaInfo {
+  return parseTorrent(bytes, { windows: process.platform === 'win32' });
 }
 
 async function readTorrentFile(path: string, signal?: AbortSignal): Promise<Uint8Array> {

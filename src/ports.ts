@@ -1,4 +1,5 @@
 import type { StorageError, TrackerError } from './errors.ts';
+import type { FileStat } from './metainfo/file-stat.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
 import type { IpFamily, PeerAddress } from './util/ip.ts';
 import type { Slab } from './util/slab-pool.ts';
@@ -82,12 +83,6 @@ export interface Resolver {
   resolve(host: string, family: IpFamily, done: (addresses: readonly string[]) => void): Cancel;
 }
 
-/** What the disk says about one file; `size` is -1 when it does not exist. */
-export interface FileStat {
-  readonly size: number;
-  readonly mtimeMs: number;
-}
-
 /**
  * What became of a piece given to `writePiece`. `blockDigests` holds the 20-byte SHA-1 of each 16 KiB block in order,
  * when they were asked for or the hash did not match.
@@ -134,6 +129,8 @@ export interface ResumeStore {
   load(key: string, done: (record: Uint8Array | null) => void): void;
   save(key: string, record: Uint8Array, done: (error: StorageError | null) => void): void;
   remove(key: string, done: () => void): void;
+  /** Keeps a damaged record out of the way, for whoever wants to look at it. */
+  setAside(key: string, done: () => void): void;
 }
 
 /** The world as the engine gets it. */
@@ -150,4 +147,4 @@ export interface World {
   readonly resume: ResumeStore | null;
 }
 
-export type { DisconnectReason };
+export type { DisconnectReason, FileStat };

@@ -50,6 +50,7 @@ const NAMES = new Map<number, string>([
 const BY_LIBRARY_CODE: Record<TorrentTsError['code'], number> = {
   ERR_INVALID_OPTION: EXIT.usage,
   ERR_CLOSED: EXIT.bug,
+  ERR_LOCKED: EXIT.disk,
   ERR_BENCODE: EXIT.badInput,
   ERR_METAINFO: EXIT.badInput,
   ERR_UNSUPPORTED: EXIT.badInput,

@@ -66,7 +66,12 @@ export class PieceFlow {
     this.#verifier = new PieceVerifier(storage, parts.assembler, new Blame(), clock, {
       onVerified: (piece, from, guilty) => this.#onVerified(piece, from, guilty),
       onRejected: (piece, from, guilty) => this.#onRejected(piece, from, guilty),
+      onLost: (piece, error) => {
+        parts.picker.onFailed(piece);
+        observer.onWarning(error);
+      },
       onDiskError: (error) => events.onDiskError(error),
+      findFiles: (done) => this.#findFiles(done),
       onDiskRecovered: () => events.onDiskRecovered(),
     });
   }
@@ -171,6 +176,17 @@ export class PieceFlow {
     this.#observer.onReject(piece, senders);
     if (guilty) this.#ban(guilty, piece);
     swarm.wakeStarved(this.#parts.now());
+  }
+
+  /** Every file that holds a verified byte must be there: what replaced a vanished folder may be another disk. */
+  #findFiles(done: (found: boolean) => void): void {
+    const { files } = this.#parts;
+    this.#storage.stat((stats) => {
+      done(
+        !(stats instanceof Error) &&
+          stats.every(({ size }, file) => size >= 0 || files.doneBytes(file) === 0),
+      );
+    });
   }
 
   #ban(contributor: Contributor, piece: number): void {

@@ -10,8 +10,12 @@ export interface VerifierEvents {
   onVerified(piece: number, from: readonly Contributor[], guilty: readonly Contributor[]): void;
   /** The piece is wrong; its blocks are free again. `guilty` is known when there was one sender only. */
   onRejected(piece: number, from: readonly Contributor[], guilty: Contributor | null): void;
+  /** The piece's bytes were lost on the way, with the worker that had them: it has to be fetched again. */
+  onLost(piece: number, error: StorageError): void;
   /** The disk refused a good piece. It stays in memory and is tried again. */
   onDiskError(error: StorageError): void;
+  /** Files vanished before: are those that we rely on back, so that writing may go on? */
+  findFiles(done: (found: boolean) => void): void;
   /** The first write that succeeds after errors. */
   onDiskRecovered(): void;
 }
@@ -26,7 +30,8 @@ export class PieceVerifier {
   /** Good pieces that the disk refused. */
   readonly #held: number[] = [];
   #inFlight = 0;
-  #failing = false;
+  /** Why the disk refuses; null while it does not. */
+  #failure: StorageError | null = null;
   #retryAt = Infinity;
   #retryDelayMs = DISK_RETRY_MIN_MS;
   #idle: (() => void)[] = [];
@@ -48,7 +53,7 @@ export class PieceVerifier {
 
   /** The disk refuses writes at present. */
   get isFailing(): boolean {
-    return this.#failing;
+    return this.#failure !== null;
   }
 
   /** Takes a piece whose blocks are all here. */
@@ -66,8 +71,14 @@ export class PieceVerifier {
   onBeat(now: number): void {
     if (now < this.#retryAt) return;
     this.#retryAt = Infinity;
-    const piece = this.#held.shift();
-    if (piece !== undefined) this.verify(piece);
+    if (this.#failure?.code === 'ERR_FILE_MISSING') {
+      this.#events.findFiles((found) => {
+        if (found) this.#retryOne();
+        else this.#retryLater();
+      });
+    } else {
+      this.#retryOne();
+    }
   }
 
   /** Tries again at once: the user says that the disk is well. */
@@ -101,7 +112,7 @@ export class PieceVerifier {
         const guilty = this.#blame.onPassed(piece, verdict.blockDigests);
         this.#assembler.release(piece);
         this.#events.onVerified(piece, from, guilty);
-        if (this.#failing) this.#onRecovered();
+        if (this.#failure) this.#onRecovered();
         break;
       }
       case 'mismatch': {
@@ -112,25 +123,37 @@ export class PieceVerifier {
         break;
       }
       case 'failed':
-        this.#held.push(piece);
-        this.#onDiskError(verdict.error);
+        if (partial.slab.bytes.length === 0) {
+          this.#assembler.release(piece);
+          this.#events.onLost(piece, verdict.error);
+        } else {
+          this.#held.push(piece);
+          this.#onDiskError(verdict.error);
+        }
         break;
     }
   }
 
   #onDiskError(error: StorageError): void {
-    const first = !this.#failing;
-    this.#failing = true;
-    if (this.#retryAt === Infinity) {
-      this.#retryAt = this.#clock.now() + this.#retryDelayMs;
-      this.#retryDelayMs = Math.min(DISK_RETRY_MAX_MS, this.#retryDelayMs * 2);
-    }
+    const first = this.#failure === null;
+    this.#failure = error;
+    if (this.#retryAt === Infinity) this.#retryLater();
     // One alert for one cause, however many pieces it hits.
     if (first) this.#events.onDiskError(error);
   }
 
+  #retryOne(): void {
+    const piece = this.#held.shift();
+    if (piece !== undefined) this.verify(piece);
+  }
+
+  #retryLater(): void {
+    this.#retryAt = this.#clock.now() + this.#retryDelayMs;
+    this.#retryDelayMs = Math.min(DISK_RETRY_MAX_MS, this.#retryDelayMs * 2);
+  }
+
   #onRecovered(): void {
-    this.#failing = false;
+    this.#failure = null;
     this.#retryAt = Infinity;
     this.#retryDelayMs = DISK_RETRY_MIN_MS;
     for (const held of this.#held.splice(0)) this.verify(held);

@@ -65,7 +65,12 @@ export class ResumeKeeper {
     this.#store.load(this.#key, (bytes) => {
       const reading = bytes && decodeResume(bytes, this.#metaInfo);
       if (reading && !reading.ok) onWarning(reading.error);
-      stat(reading?.ok ? reading.record : null);
+      // A record of a newer release stays where it is; that release will want it again.
+      if (reading && !reading.ok && reading.reason === 'damaged') {
+        this.#store!.setAside(this.#key, () => stat(null));
+      } else {
+        stat(reading?.ok ? reading.record : null);
+      }
     });
   }
 

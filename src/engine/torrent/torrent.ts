@@ -1,4 +1,4 @@
-import type { StorageError, TorrentTsError } from '../../errors.ts';
+import { StorageError, type TorrentTsError } from '../../errors.ts';
 import type { PeerInfo, TorrentState, TorrentStats, TrackerInfo } from '../../events.ts';
 import { FileMap } from '../../metainfo/file-map.ts';
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
@@ -237,8 +237,14 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   /** Goes on after a pause or a failure; what changed on disk meanwhile is found out first. */
   resume(): void {
-    if (this.state === 'paused' || this.state === 'failed') this.#check('resume');
-    else if (this.state === 'stalled') this.#pieces.retryNow();
+    const { state, error } = this;
+    if (state === 'paused' || state === 'failed') this.#check('resume');
+    else if (state !== 'stalled') return;
+    else if (error instanceof StorageError && error.code === 'ERR_FILE_MISSING') {
+      // The user says that what is gone is gone: what it held is fetched again.
+      this.#leaveSwarm('torrent-stopped');
+      this.#check('resume');
+    } else this.#pieces.retryNow();
   }
 
   /** Reads and hashes everything again. Connections are closed, because there is no taking back of a *have*. */
@@ -408,7 +414,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#resume.load(trust, warn, (start) => {
       if (this.state !== 'checking') return;
       if (start instanceof Error) {
-        this.#fail(start);
+        this.fail(start);
         return;
       }
       this.#applyRecord(start);
@@ -430,7 +436,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   #onChecked(start: StartingPoint, error: StorageError | null): void {
     this.#checker = null;
     if (error) {
-      this.#fail(error);
+      this.fail(error);
       return;
     }
     if (start.toCheck.length > 0) this.#resume.touch();
@@ -501,7 +507,9 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#observer.onWarning(error);
   }
 
-  #fail(error: StorageError): void {
+  /** Stops for good reason; `resume` tries again. */
+  fail(error: TorrentTsError): void {
+    if (!this.#lifecycle.isActive) return;
     this.#error = error;
     this.#lifecycle.to('failed');
     this.#leaveSwarm('torrent-stopped');
