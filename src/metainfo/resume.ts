@@ -13,12 +13,12 @@ import { isDict, readBytes, readInt } from '../bencode/fields.ts';
 import type { BencodeDict } from '../bencode/value.ts';
 import { ResumeError } from '../errors.ts';
 import type { FilePriority } from '../options.ts';
-import type { FileStat } from '../ports.ts';
 import { concatBytes, equalBytes, readU64, toTextStrict, utf8, writeU64 } from '../util/bytes.ts';
 import { isDialable, readCompactPeers, writeCompactPeers } from '../util/ip.ts';
 import type { PeerAddress } from '../util/ip.ts';
 import { PieceSet } from '../util/piece-set.ts';
 import { FileMap } from './file-map.ts';
+import type { FileStat } from './file-stat.ts';
 import { sha1 } from './info-hash.ts';
 import type { MetaInfo } from './metainfo.ts';
 
