@@ -99,14 +99,6 @@ test('passes publint', async () => {
 
 test('has types that are right for every way an ES module is resolved', async () => {
   const attw = join(ROOT, 'node_modules/@arethetypeswrong/cli/dist/index.js');
-  const output = await node(
-    attw,
-    consumer.archive,
-    '--profile',
-    'esm-only',
-    '--no-definitely-typed',
-    '--no-color',
-    '--no-emoji',
-  );
-  expect(output).toContain('No problems found');
+  // Ends with a code that is not zero if it finds a problem.
+  await node(attw, consumer.archive, '--profile', 'esm-only', '--no-definitely-typed', '--no-color');
 });

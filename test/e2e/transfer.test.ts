@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeTorrent } from '../support/torrent-maker.ts';
-import { MANY_SCRIPTS, noise, treeDigest, writeTree } from '../support/tree.ts';
+import { fileDigest, MANY_SCRIPTS, noise, treeDigest, writeTree } from '../support/tree.ts';
 import { events, Sandbox } from '../support/sandbox.ts';
 
 /** The command line from end to end: processes of their own, loopback sockets, real files. */
@@ -95,12 +95,12 @@ test('only the selected files arrive, and the rest later', async () => {
 
   const first = await sandbox.run(...download(torrent, got, port), '--select', '*/2.mp3');
   expect(first.code).toBe(0);
-  expect(Object.keys(treeDigest(got))).toEqual(['album/2.mp3']);
-  expect(readFileSync(join(got, 'album/2.mp3'))).toEqual(readFileSync(join(source, 'album/2.mp3')));
+  expect(readdirSync(join(got, 'album'))).toEqual(['2.mp3']);
+  expect(fileDigest(join(got, 'album/2.mp3'))).toBe(fileDigest(join(source, 'album/2.mp3')));
 
   const second = await sandbox.run(...download(torrent, got, port));
   expect(second.code).toBe(0);
-  expect(treeDigest(join(got, 'album'))).toEqual(treeDigest(join(source, 'album')));
+  expect(treeDigest(got)).toEqual(treeDigest(source, (path) => !path.endsWith('.torrent')));
 });
 
 test('a download that is complete already says so and asks nobody', async () => {
@@ -128,7 +128,7 @@ test('verify finds a changed byte, and the next download repairs its piece alone
   expect(repair.code).toBe(0);
   const complete = events(repair.stdout.split('\n')).find(({ event }) => event === 'complete');
   expect(complete).toMatchObject({ downloaded: 65_536 });
-  expect(readFileSync(join(got, 'damaged.bin'))).toEqual(content);
+  expect(readFileSync(join(got, 'damaged.bin')).equals(content)).toBe(true);
 });
 
 test('--json writes one event per line, from listening to complete', async () => {

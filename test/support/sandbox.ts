@@ -65,7 +65,7 @@ export class Sandbox {
   async seed(torrent: string, dir: string, ...flags: string[]): Promise<{ child: Child; port: number }> {
     const child = this.start('seed', torrent, '--dir', dir, '--port', '0', '--json', ...flags);
     const [, port] = await child.line(/"event":"listening","port":(\d+)/);
-    await child.line(/"event":"created"/);
+    await child.line(/"event":"seeding"/);
     return { child, port: Number(port) };
   }
 

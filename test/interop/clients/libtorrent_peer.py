@@ -34,6 +34,10 @@ settings = {
 if options.plain:
     settings["out_enc_policy"] = int(lt.enc_policy.pe_disabled)
 session = lt.session(settings)
+# Peers on local networks are in a class of their own that no limit holds for; here all peers are local.
+everyone = lt.ip_filter()
+everyone.add_rule("0.0.0.0", "255.255.255.255", 1 << lt.session.global_peer_class_id)
+session.set_peer_class_filter(everyone)
 params = lt.add_torrent_params()
 params.ti = lt.torrent_info(options.torrent)
 params.save_path = options.dir
