@@ -31,10 +31,6 @@ export class SimResumeStore implements ResumeStore {
   }
 
   setAside(key: string, done: () => void): void {
-    this.remove(key, done);
-  }
-
-  setAside(key: string, done: () => void): void {
     this.#soon(() => {
       const record = this.#records.get(key);
       this.#records.delete(key);
