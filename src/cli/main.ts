@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import type { Command } from 'commander';
 import type { Context } from './context.ts';
 import { EXIT, SIGNAL_EXIT, exitCodeOf } from './exit-codes.ts';
 import { Interrupt } from './interrupt.ts';
@@ -38,6 +37,7 @@ class CliProcess {
       context: (flags) => this.#createContext(flags),
       done: (exitCode) => (this.#exitCode = exitCode),
       write: (text) => process.stdout.write(text),
+      writeError: (text) => process.stderr.write(text),
     });
     // A command may wait for something that does not hold the process by itself.
     const keepAlive = setInterval(() => undefined, 0x7fff_ffff);
@@ -45,7 +45,7 @@ class CliProcess {
       await program.parseAsync(this.#args, { from: 'user' });
       return this.#exitCode;
     } catch (error) {
-      return this.#explain(error, program);
+      return this.#explain(error);
     } finally {
       clearInterval(keepAlive);
     }
@@ -72,10 +72,9 @@ class CliProcess {
     };
   }
 
-  #explain(error: unknown, program: Command): number {
+  #explain(error: unknown): number {
     const usage = usageOutcome(error, this.#args);
     if (usage) {
-      if (this.#args.length === 0) process.stderr.write(program.helpInformation());
       if (usage.message !== null) this.#terminal.error(usage.message);
       return usage.exitCode;
     }

@@ -29,6 +29,8 @@ export interface Runner {
   /** Called with the exit code of the command. */
   done(exitCode: number): void;
   readonly write: (text: string) => void;
+  /** For the help that answers a call without a command. */
+  readonly writeError: (text: string) => void;
 }
 
 const EXAMPLES = `
@@ -42,7 +44,11 @@ Examples:
 export function createProgram(version: string, runner: Runner): Command {
   const program = new Command('torrent-ts');
   // Before the sub-commands, which inherit both when they are made.
-  program.exitOverride().configureOutput({ writeOut: runner.write, outputError: () => undefined });
+  program.exitOverride().configureOutput({
+    writeOut: runner.write,
+    writeErr: runner.writeError,
+    outputError: () => undefined,
+  });
   program.configureHelp({
     showGlobalOptions: true,
     optionDescription: describeOption,
