@@ -67,6 +67,8 @@ test('empty files need no peer', async () => {
 });
 
 test('a torrent of 20,000 files', async () => {
+  await sandbox.close();
+  sandbox = new Sandbox({ inMemory: true });
   const source = sandbox.folder('source');
   const files = Object.fromEntries(
     Array.from({ length: 20_000 }, (_, i) => [`folder ${i % 100}/file ${i}.txt`, (i * 7) % 201]),

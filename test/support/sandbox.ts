@@ -13,8 +13,12 @@ export interface Finished extends ChildExit {
 
 /** A folder for one test and the command line run in it, with state and home of its own. */
 export class Sandbox {
-  readonly #folder = temporaryFolder('e2e');
+  readonly #folder: ReturnType<typeof temporaryFolder>;
   readonly #children: Child[] = [];
+
+  constructor(options: { readonly inMemory?: boolean } = {}) {
+    this.#folder = temporaryFolder('e2e', options.inMemory);
+  }
 
   /** A path below the sandbox. */
   path(...parts: string[]): string {

@@ -1,15 +1,37 @@
 import { createCipheriv, createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 
 /** Paths below a folder, `/` between parts, and how many bytes each file has. */
 export type TreeSpec = Readonly<Record<string, number>>;
 
-/** A fresh folder and the function that removes it. */
-export function temporaryFolder(label: string): { path: string; remove: () => void } {
-  const path = mkdtempSync(join(tmpdir(), `torrent-ts-${label}-`));
+/** Room for the largest of the tests that ask for memory. */
+const MEMORY_NEEDED = 1_073_741_824;
+const MEMORY = '/dev/shm';
+
+/**
+ * A fresh folder and the function that removes it. With `inMemory` it lies in memory where there is room, for tests
+ * that would spend most of their time waiting until a disk has synced thousands of files.
+ */
+export function temporaryFolder(label: string, inMemory = false): { path: string; remove: () => void } {
+  const path = mkdtempSync(join(inMemory && hasRoom(MEMORY) ? MEMORY : tmpdir(), `torrent-ts-${label}-`));
   return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 3 }) };
+}
+
+function hasRoom(folder: string): boolean {
+  if (!existsSync(folder)) return false;
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize >= MEMORY_NEEDED;
 }
 
 /** Bytes that no compression or accident makes equal to others, the same for the same label. */
