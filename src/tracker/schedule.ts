@@ -85,6 +85,11 @@ export class AnnounceSchedule {
     return this.#heardStarted || (this.#underWay && this.#event === 'started');
   }
 
+  /** The download was completed and the tracker has not confirmed that it heard so. */
+  get owesCompleted(): boolean {
+    return this.#completedPending;
+  }
+
   /** The download is complete. Trackers that never heard of us learn it from `left` being 0. */
   complete(now: number): void {
     if (!this.mayKnowUs) return;

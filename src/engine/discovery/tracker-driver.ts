@@ -160,7 +160,7 @@ export class TrackerDriver {
   }
 
   /**
-   * Announces `stopped` to every tracker that may have us on its list, all at once. `done` is called when all have
+   * Announces `stopped` to every tracker that may have us on its list, all at once, after a `completed` that is still owed. `done` is called when all have
    * answered, at the latest after 2.5 s, or when the driver is started again.
    */
   stop(done: () => void): void {
@@ -172,7 +172,9 @@ export class TrackerDriver {
       return;
     }
     const leaving = [...this.#contacts.values()].flatMap((contact) =>
-      contact.families.filter(({ schedule }) => schedule.mayKnowUs).map((family) => ({ contact, family })),
+      contact.families
+        .filter(({ schedule }) => schedule.mayKnowUs)
+        .map((family) => ({ contact, family, owesCompleted: family.schedule.owesCompleted })),
     );
     for (const family of this.#families()) family.underWay?.cancel();
     this.#resetContacts();
@@ -180,7 +182,7 @@ export class TrackerDriver {
   }
 
   #sayGoodbye(
-    leaving: readonly { contact: TrackerContact; family: FamilyContact }[],
+    leaving: readonly { contact: TrackerContact; family: FamilyContact; owesCompleted: boolean }[],
     now: number,
     done: () => void,
   ): void {
@@ -198,13 +200,18 @@ export class TrackerDriver {
     this.#farewell = farewell;
     const endAt = leaving.length === 0 ? now : now + STOP_DEADLINE_MS;
     const timer = this.#world.clock.at(endAt, farewell.end);
-    for (const { contact, family } of leaving) {
-      const announce = this.#announce(contact, family, 'stopped', () => {
-        // Refused or not: the tracker has heard it, or will forget us by itself.
-        pending.delete(announce);
-        if (pending.size === 0) farewell.end();
-      });
-      pending.add(announce);
+    for (const { contact, family, owesCompleted } of leaving) {
+      const say = (event: 'completed' | 'stopped'): void => {
+        const announce = this.#announce(contact, family, event, () => {
+          // Refused or not: the tracker has heard it, or will forget us by itself.
+          pending.delete(announce);
+          if (event === 'completed') say('stopped');
+          if (pending.size === 0) farewell.end();
+        });
+        pending.add(announce);
+      };
+      // A download that leaves at once when it is complete still counts as one.
+      say(owesCompleted ? 'completed' : 'stopped');
     }
   }
 
@@ -256,7 +263,10 @@ export class TrackerDriver {
       ...totals,
       event,
       key: contact.key,
-      numWant: event === 'stopped' ? 0 : Math.min(most, Math.max(0, Math.floor(this.#subject.wantedPeers()))),
+      numWant:
+        event === 'stopped' || !this.#running
+          ? 0
+          : Math.min(most, Math.max(0, Math.floor(this.#subject.wantedPeers()))),
     };
   }
 

@@ -3,6 +3,9 @@ import { TrackerDriver, type TrackerDriverEvents } from '../discovery/tracker-dr
 import type { Torrent } from './torrent.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
 
+/** What trackers give by default, and one answer can hold over UDP without being cut (BEP 15). */
+const PEERS_WANTED_MIN = 50;
+
 /** What a torrent's trackers are told of it. */
 export function announceTorrent(
   torrent: Torrent,
@@ -10,7 +13,7 @@ export function announceTorrent(
   rng: Rng,
   events: TrackerDriverEvents,
 ): TrackerDriver {
-  const { metaInfo, counters, files } = torrent;
+  const { metaInfo, counters } = torrent;
   const subject = {
     infoHash: metaInfo.infoHash,
     peerId: torrent.peerId,
@@ -19,9 +22,12 @@ export function announceTorrent(
     totals: () => ({
       uploaded: counters.uploaded,
       downloaded: counters.downloaded,
-      left: files.wantedBytes - files.wantedDoneBytes,
+      // Of the whole torrent: who has all it wants and not everything is no seed (BEP 21).
+      left: metaInfo.length - torrent.haveBytes,
     }),
-    wantedPeers: () => torrent.freeConnections,
+    // Many of the addresses that a tracker names are dead: ask for more than there is room for.
+    wantedPeers: () =>
+      torrent.isComplete ? torrent.freeConnections : Math.max(PEERS_WANTED_MIN, torrent.freeConnections),
   };
   return new TrackerDriver(deps.world, rng, subject, torrent.options.trackers, events, deps.trackerOptions);
 }

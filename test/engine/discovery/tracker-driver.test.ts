@@ -46,6 +46,20 @@ describe('the announces of a torrent', () => {
     expect(stopped).toBe(1);
   });
 
+  test('say completed before stopped also when the torrent leaves in the turn in which it became complete', () => {
+    const { http, driver, clock } = world([[A]]);
+    http.trackers.set(A, () => ({ interval: 1800, peers: PEERS }));
+    driver.start();
+    clock.run(MINUTE);
+    driver.completed();
+    let stopped = 0;
+    driver.stop(() => stopped++);
+    clock.run(2 * MINUTE);
+    expect(http.eventsAt(A).filter((event) => event === 'completed').length).toBeGreaterThanOrEqual(1);
+    expect(http.eventsAt(A).at(-1)).toBe('stopped');
+    expect(stopped).toBe(1);
+  });
+
   test('tell our numbers as they are at that moment', () => {
     const { http, driver, clock, subject } = world([[A]]);
     http.trackers.set(A, () => ({ interval: 1800, peers: PEERS, 'tracker id': 'abc' }));
