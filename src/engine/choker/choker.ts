@@ -2,8 +2,8 @@
  * Who may download from us (BEP 3).
  *
  * A round every ten seconds ranks everybody anew; between rounds a slot that becomes free is filled at once, because
- * ten idle seconds are a large part of a fast transfer. Only a round ever chokes anyone, so nobody is choked and
- * unchoked in quick succession ("fibrillation").
+ * ten idle seconds are a large part of a fast transfer. Between rounds a peer is choked only where a better one takes
+ * its slot, so nobody is choked and unchoked in quick succession ("fibrillation").
  */
 import type { Rng } from '../../util/rng.ts';
 import type { ChokeCandidate, ChokerState } from './candidate.ts';
@@ -101,6 +101,18 @@ export class Choker<P extends ChokeCandidate> {
     return chosen;
   }
 
+  /**
+   * An unchoked peer that was not interested has become so, and there is a slot too few: the worst are choked (BEP 3).
+   *
+   * @returns Who is to be choked at once.
+   */
+  overflow(peers: readonly P[], state: ChokerState): readonly P[] {
+    const served = peers.filter((peer) => peer.interested && !peer.choked && !this.#optimistic.has(peer));
+    if (served.length <= this.slots) return [];
+    const ranked = rank(served, this.#optimistic, state, this.#rng);
+    return ranked.slice(Math.max(0, this.slots)).map(({ peer }) => peer);
+  }
+
   onGone(peer: P): void {
     this.#optimistic.delete(peer);
   }
@@ -115,7 +127,7 @@ export class Choker<P extends ChokeCandidate> {
       if (isShunned(peer, state)) continue;
       if (!peer.interested) {
         // BEP 3: a better uploader that is not interested is unchoked too. If it becomes interested, it is served at
-        // once, and the next round chokes the worst.
+        // once, and the worst is choked (`overflow`).
         if (!state.seeding && peer.downRate > 0) indifferent.push(peer);
         continue;
       }

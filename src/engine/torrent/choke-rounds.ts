@@ -31,6 +31,7 @@ export class ChokeRounds {
 
   /** Somebody became interested or stopped being so, or left: a free slot may have a taker. */
   onVacancy(seeding: boolean, now: number): void {
+    for (const session of this.#choker.overflow(this.#swarm.sessions, { seeding, now })) session.choke();
     for (const session of this.#choker.fill(this.#swarm.sessions, { seeding, now })) session.unchoke();
   }
 

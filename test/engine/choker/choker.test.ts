@@ -339,6 +339,18 @@ describe('between rounds', () => {
     expect(lab.fill()).toEqual([]);
   });
 
+  test('an unchoked peer that becomes interested takes the slot of the one that gives least', () => {
+    const lab = new ChokeLab(4);
+    const served = [50, 40, 30, 20].map((rate) => lab.add({ downRate: rate * 1000 }));
+    const better = lab.add({ downRate: 100_000, interested: false });
+    lab.round();
+    expect(better.choked).toBe(false);
+    const state = { seeding: false, now: lab.now };
+    expect(lab.choker.overflow(lab.peers, state)).toEqual([]);
+    better.interested = true;
+    expect(lab.choker.overflow(lab.peers, state)).toEqual([served[3]]);
+  });
+
   test('the slots are never exceeded by interested peers, whatever comes and goes', () => {
     for (let seed = 0; seed < 60; seed++) {
       const rng = new Rng(seed);
