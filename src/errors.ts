@@ -18,6 +18,7 @@
  * | ERR_LISTEN | ListenError | the listening port could not be opened |
  * | ERR_RESUME | ResumeError | resume data is damaged or of another torrent |
  * | ERR_NO_PEERS | TimeoutError | nothing reachable in the given time |
+ * | ERR_INTERNAL | InternalError | a bug of ours; please report it with the error's `cause` |
  */
 export type ErrorCode =
   | 'ERR_INVALID_OPTION'
@@ -30,7 +31,8 @@ export type ErrorCode =
   | StorageErrorCode
   | 'ERR_LISTEN'
   | 'ERR_RESUME'
-  | 'ERR_NO_PEERS';
+  | 'ERR_NO_PEERS'
+  | 'ERR_INTERNAL';
 
 export type StorageErrorCode =
   'ERR_DISK_FULL' | 'ERR_DISK_PERMISSION' | 'ERR_FILE_MISSING' | 'ERR_UNSAFE_PATH' | 'ERR_DISK_IO';
@@ -122,4 +124,10 @@ export class ResumeError extends TorrentTsError {
 export class TimeoutError extends TorrentTsError {
   override readonly name = 'TimeoutError';
   readonly code = 'ERR_NO_PEERS';
+}
+
+/** A bug of ours. `cause` is what was thrown, with its stack. */
+export class InternalError extends TorrentTsError {
+  override readonly name = 'InternalError';
+  readonly code = 'ERR_INTERNAL';
 }

@@ -9,6 +9,7 @@ export { selectFiles } from './select-files.ts';
 export { scrape, type ScrapeEntry, type ScrapeOptions } from './scrape.ts';
 export { TrackerServer, type TrackerServerOptions, type TrackerServerStats } from './node/tracker-server.ts';
 export {
+  InternalError,
   ListenError,
   MetainfoError,
   ResumeError,

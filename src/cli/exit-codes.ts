@@ -63,6 +63,7 @@ const BY_LIBRARY_CODE: Record<TorrentTsError['code'], number> = {
   ERR_LISTEN: EXIT.bug,
   ERR_RESUME: EXIT.disk,
   ERR_NO_PEERS: EXIT.unreachable,
+  ERR_INTERNAL: EXIT.bug,
 };
 
 /** The `code` of an error of the library or of Node, or an empty text. */
@@ -81,7 +82,9 @@ export function exitCodeOf(error: unknown): number {
 
 /** True for errors that are explained by their message; false for bugs, which want a report. */
 export function isForeseen(error: unknown): boolean {
-  return error instanceof CliError || Object.hasOwn(BY_LIBRARY_CODE, errorCode(error));
+  if (error instanceof CliError) return true;
+  const code = errorCode(error);
+  return code !== 'ERR_INTERNAL' && Object.hasOwn(BY_LIBRARY_CODE, code);
 }
 
 /** Words for what Node's file system calls answer. */

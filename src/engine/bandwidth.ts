@@ -31,9 +31,10 @@ export class Bandwidth {
     this.#global.bytesPerSec = bytesPerSec;
   }
 
-  /** The share of one torrent, with a limit of its own. */
-  share(bytesPerSec: number): BandwidthShare {
-    return new BandwidthShare(this, this.#global, new TokenBucket(bytesPerSec, BURST_MS, this.#clock.now()));
+  /** The share of one torrent, with a limit of its own; `onBug` hears what its waiters throw. */
+  share(bytesPerSec: number, onBug: ((error: unknown) => void) | null = null): BandwidthShare {
+    const own = new TokenBucket(bytesPerSec, BURST_MS, this.#clock.now());
+    return new BandwidthShare(this, this.#global, own, onBug);
   }
 
   close(): void {
@@ -56,7 +57,7 @@ export class Bandwidth {
     const now = this.#clock.now();
     const passedOver = waiting.filter(({ waiter, share }) => {
       if (share.available(now) <= 0) return true;
-      waiter.onTokens(now);
+      share.wake(waiter, now);
       return false;
     });
     this.#waiting.unshift(...passedOver);
@@ -73,11 +74,18 @@ export class BandwidthShare {
   readonly #bandwidth: Bandwidth;
   readonly #global: TokenBucket;
   readonly #own: TokenBucket;
+  readonly #onBug: ((error: unknown) => void) | null;
 
-  constructor(bandwidth: Bandwidth, global: TokenBucket, own: TokenBucket) {
+  constructor(
+    bandwidth: Bandwidth,
+    global: TokenBucket,
+    own: TokenBucket,
+    onBug: ((error: unknown) => void) | null,
+  ) {
     this.#bandwidth = bandwidth;
     this.#global = global;
     this.#own = own;
+    this.#onBug = onBug;
   }
 
   get isUnlimited(): boolean {
@@ -100,5 +108,16 @@ export class BandwidthShare {
 
   wait(waiter: TokenWaiter): void {
     this.#bandwidth.wait(waiter, this);
+  }
+
+  /** @internal for Bandwidth */
+  wake(waiter: TokenWaiter, now: number): void {
+    try {
+      waiter.onTokens(now);
+    } catch (error) {
+      // The timer is everybody's, the bug is this torrent's.
+      if (!this.#onBug) throw error;
+      this.#onBug(error);
+    }
   }
 }

@@ -9,6 +9,7 @@ import { Bandwidth } from './bandwidth.ts';
 import { AnnounceLimiter } from './discovery/announce-limiter.ts';
 import { UdpTrackerClient } from './discovery/udp-tracker-client.ts';
 import { Greeter } from './greeter.ts';
+import { guard } from './torrent/bug-boundary.ts';
 import { DialBudget } from './torrent/dialer.ts';
 import { Torrent } from './torrent/torrent.ts';
 import type { TorrentObserver, TorrentOptions } from './torrent/torrent-options.ts';
@@ -76,6 +77,7 @@ export class Engine {
     for (const transport of world.transports) {
       transport.onInbound((link) => {
         if (this.#closed || this.#connections.free <= 0) link.close('too-many-connections');
+        else if (this.#torrents.size === 0) link.close('unknown-torrent');
         else this.#greeter.greetInbound(link);
       });
     }
@@ -96,7 +98,7 @@ export class Engine {
 
   /** Adds a torrent that is not here yet (ask `torrents` first) and starts it. */
   addTorrent(metaInfo: MetaInfo, options: TorrentOptions, observer: TorrentObserver): Torrent {
-    const { world } = { world: this.#world };
+    const world = this.#world;
     const peerId = makePeerId(this.#options.peerIdPrefix, world.entropy.bytes(PEER_ID_LENGTH));
     const torrent = new Torrent(
       {
@@ -132,7 +134,8 @@ export class Engine {
   /** Stops a torrent and forgets it. */
   removeTorrent(torrent: Torrent, done: () => void): void {
     torrent.close(() => {
-      this.#torrents.delete(torrent.metaInfo.infoHashHex);
+      const { infoHashHex } = torrent.metaInfo;
+      if (this.#torrents.get(infoHashHex) === torrent) this.#torrents.delete(infoHashHex);
       if (this.#torrents.size === 0) {
         this.#slabs.releaseFree();
         this.#readBuffers.releaseFree();
@@ -144,14 +147,14 @@ export class Engine {
   /** Stops everything, in any case with an answer: trackers and disks have deadlines of their own. */
   close(done: () => void): void {
     this.#closed = true;
+    this.#beat?.cancel();
+    this.#beat = null;
+    this.down.close();
+    this.up.close();
     this.#greeter.closeAll();
     let waiting = 1;
     const finish = (): void => {
       if (--waiting > 0) return;
-      this.#beat?.cancel();
-      this.#beat = null;
-      this.down.close();
-      this.up.close();
       this.#udpTrackers?.close();
       done();
     };
@@ -166,7 +169,11 @@ export class Engine {
     this.#beat = null;
     const now = this.#world.clock.now();
     this.#greeter.onBeat(now);
-    for (const torrent of this.#torrents.values()) torrent.onBeat(now);
+    for (const torrent of this.#torrents.values())
+      guard(
+        () => torrent.onBeat(now),
+        (error) => torrent.onBug(error),
+      )();
     if (this.#torrents.size > 0 || this.#greeter.pending > 0) {
       this.#beat = this.#world.clock.at(now + BEAT_MS, () => this.#onBeat());
     }

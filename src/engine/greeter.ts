@@ -1,4 +1,5 @@
 import type { Clock } from '../ports.ts';
+import { logger } from '../util/log.ts';
 import type { KnownPeer } from './torrent/peer-roster.ts';
 import {
   PeerError,
@@ -9,6 +10,8 @@ import {
 } from '../wire/link.ts';
 import { HANDSHAKE_TIMEOUT_MS, PENDING_INBOUND_MAX } from './limits.ts';
 
+const log = logger('greeter');
+
 /** Who takes over a link once its handshake is here. */
 export interface GreetedTorrent {
   /** Sends our handshake. */
@@ -17,6 +20,8 @@ export interface GreetedTorrent {
   admit(link: PeerLink, handshake: Handshake, known: KnownPeer | null): void;
   /** The link ended before its handshake was complete. */
   onGreetingFailed(known: KnownPeer | null, reason: DisconnectReason): void;
+  /** Our own code failed on the handshake. */
+  onBug(error: unknown): void;
 }
 
 /** Finds the torrent of an inbound handshake. */
@@ -68,6 +73,13 @@ export class Greeter {
     }
   }
 
+  /** Links that we dialled for a torrent and that are in their handshake. */
+  outboundTo(torrent: GreetedTorrent): number {
+    let count = 0;
+    for (const greeting of this.#greetings) if (greeting.torrent === torrent) count++;
+    return count;
+  }
+
   /** @internal */
   remove(greeting: Greeting): void {
     if (!this.#greetings.delete(greeting)) return;
@@ -90,9 +102,11 @@ export class Greeter {
 class Greeting implements LinkSink {
   deadline = Infinity;
   readonly link: PeerLink;
+  /** Null for an inbound link until its handshake tells. */
   readonly torrent: GreetedTorrent | null;
   readonly known: KnownPeer | null;
   readonly #greeter: Greeter;
+  #found: GreetedTorrent | null = null;
 
   constructor(greeter: Greeter, link: PeerLink, torrent: GreetedTorrent | null, known: KnownPeer | null) {
     this.#greeter = greeter;
@@ -107,6 +121,7 @@ class Greeting implements LinkSink {
     if (!found) throw new PeerError('unknown-torrent', 'a torrent that we do not have');
     if (this.torrent && found !== this.torrent)
       throw new PeerError('bad-handshake', 'not the torrent we asked for');
+    this.#found = found;
     if (!this.torrent) found.greet(this.link);
     this.#greeter.remove(this);
     found.admit(this.link, handshake, this.known);
@@ -115,6 +130,13 @@ class Greeting implements LinkSink {
   onClosed(reason: DisconnectReason): void {
     this.#greeter.remove(this);
     this.torrent?.onGreetingFailed(this.known, reason);
+  }
+
+  onBug(error: unknown): void {
+    this.#greeter.remove(this);
+    const torrent = this.torrent ?? this.#found;
+    if (torrent) torrent.onBug(error);
+    else log('a bug in a handshake: %O', error);
   }
 
   onBatchEnd(): void {

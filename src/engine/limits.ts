@@ -38,6 +38,15 @@ export const REQUEST_LENGTH_MAX = 16_384;
 export const BAD_REQUESTS_MAX = 300;
 /** Blocks nobody asked for, after which a peer is wasting our bandwidth on purpose. */
 export const UNWANTED_BLOCKS_MAX = 64;
+/** Blocks that a peer owes us since before it was snubbed. Twice the largest window: more than one relapse. */
+export const LATE_BLOCKS_MAX = 4000;
+/** A bitfield or its stand-ins come once (BEP 3, BEP 6); each costs a look at all pieces. */
+export const BITFIELDS_MAX = 16;
+/**
+ * What may wait to be sent to a peer. Blocks stop at `SEND_HIGH_WATER`; so much more is answers to a peer that asks and
+ * does not read.
+ */
+export const SEND_BACKLOG_MAX = 2_097_152;
 /** Allowed-fast pieces that a peer may name. Others keep 100; BEP 6 sends about 10. */
 export const ALLOWED_FAST_MAX = 100;
 /** Allowed-fast pieces that we name to a peer (BEP 6: k). */

@@ -36,10 +36,12 @@ export class SlabPool {
 
   /**
    * A slab of exactly `capacity` bytes with undefined content, or null at the cap. Two slabs are always granted,
-   * because a torrent whose pieces are larger than the cap must still be able to move.
+   * because a torrent whose pieces are larger than the cap must still be able to move. So is one that `mustHave`: it has
+   * no other, and those who hold the rest may be stuck.
    */
-  take(capacity: number): Slab | null {
-    if (this.#lentBytes + capacity > this.#capBytes && this.#lentBytes >= 2 * capacity) return null;
+  take(capacity: number, mustHave = false): Slab | null {
+    if (!mustHave && this.#lentBytes + capacity > this.#capBytes && this.#lentBytes >= 2 * capacity)
+      return null;
     this.#lentBytes += capacity;
     const slab = this.#free.get(capacity)?.pop();
     if (slab) {

@@ -35,7 +35,8 @@ import { OutBuffer } from './out-buffer.ts';
  *     stream ──onData──> decoder ──on…──> sink
  *     engine ──have()──> out-buffer ──onFlush──> stream
  *
- * Here is the one place where a peer's fault is caught (`onData`), and the one place that says how a link ends: a
+ * Here is the one place where a peer's fault is caught (`onData`), as are bugs of ours that its messages bring to light,
+ * and the one place that says how a link ends: a
  * reason is fixed by the first of `close`, a `PeerError` and the stream's end; what was batched goes out only if we
  * leave in peace; `onClosed` is the last call and comes from the stream, thus in a later turn.
  *
@@ -198,8 +199,8 @@ export class ByteLink implements PeerLink, ByteStreamSink {
       this.#decoder.receive(chunk);
       if (!this.#decoder.isStopped) this.#sink.onBatchEnd();
     } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
-      this.close(error.reason);
+      if (error instanceof PeerError) this.close(error.reason);
+      else this.#onBug(this.#sink, error);
     }
   }
 
@@ -214,7 +215,11 @@ export class ByteLink implements PeerLink, ByteStreamSink {
     const queuedBytes = this.queuedBytes;
     if (queuedBytes === 0 || (this.#congested && queuedBytes <= SEND_LOW_WATER)) {
       this.#congested = false;
-      this.#sink?.onWritable();
+      try {
+        this.#sink?.onWritable();
+      } catch (error) {
+        this.#onBug(this.#sink, error);
+      }
     }
   }
 
@@ -228,7 +233,18 @@ export class ByteLink implements PeerLink, ByteStreamSink {
     this.#out.clear();
     const sink = this.#sink;
     this.#sink = null;
-    sink?.onClosed(this.#reason ?? 'connection-error');
+    try {
+      sink?.onClosed(this.#reason ?? 'connection-error');
+    } catch (error) {
+      this.#onBug(sink, error);
+    }
+  }
+
+  /** Our own fault: it must end neither other connections nor the process. */
+  #onBug(sink: LinkSink | null, error: unknown): void {
+    this.close('torrent-stopped');
+    if (!sink?.onBug) throw error;
+    sink.onBug(error);
   }
 
   /** True if there still is a peer to speak to; what is said leaves at the end of the turn. */
@@ -244,6 +260,7 @@ export function isPeaceful(reason: DisconnectReason): boolean {
   switch (reason) {
     case 'both-seeds':
     case 'uninteresting':
+    case 'self-connection': // The other end of the line is us, and learns from our handshake whom it dialled.
     case 'torrent-stopped':
     case 'shutdown':
       return true;

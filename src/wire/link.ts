@@ -161,6 +161,11 @@ export interface LinkSink {
   onWritable(): void;
   /** The last call. */
   onClosed(reason: DisconnectReason): void;
+  /**
+   * Our own code threw something else than a `PeerError` in one of the calls above. The link is closed already. Without
+   * this method the error goes on to whoever called the link.
+   */
+  onBug?(error: unknown): void;
 }
 
 /** A peer's fault. Never leaves the engine as an exception: it becomes a disconnect with this reason. */

@@ -1,7 +1,7 @@
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import { BLOCK_LENGTH } from '../../util/block-length.ts';
 import { PeerError, type PeerLink } from '../../wire/link.ts';
-import { ALLOWED_FAST_MAX, SUGGESTED_MAX, UNWANTED_BLOCKS_MAX } from '../limits.ts';
+import { ALLOWED_FAST_MAX, LATE_BLOCKS_MAX, SUGGESTED_MAX, UNWANTED_BLOCKS_MAX } from '../limits.ts';
 import type { PickingPeer } from '../picker/picking-peer.ts';
 import type { PiecePicker } from '../picker/piece-picker.ts';
 import type { BlockWriter, Contributor, PieceAssembler } from '../torrent/piece-assembler.ts';
@@ -51,6 +51,9 @@ export class BlockRequester implements BlockWriter {
   #allowed: Set<number> | null = null;
   #suggested: number[] | null = null;
   #unwanted = 0;
+  /** Requests taken back whose blocks may be on the way already: no fault of the peer. */
+  #crossing = 0;
+  /** It refused a block and has given none since. */
   #refused = false;
 
   constructor(host: RequesterHost, peer: RequesterPeer) {
@@ -90,7 +93,8 @@ export class BlockRequester implements BlockWriter {
     const blockIndex = this.#blockIndex(piece, begin, length);
     this.#receiving = -1;
     if (!this.pipeline.has(blockIndex) && !this.#late?.has(blockIndex)) {
-      if (++this.#unwanted > UNWANTED_BLOCKS_MAX) {
+      if (this.#crossing > 0) this.#crossing--;
+      else if (++this.#unwanted > UNWANTED_BLOCKS_MAX) {
         throw new PeerError('unwanted-blocks', 'sends blocks that nobody asked for');
       }
       return null;
@@ -110,6 +114,7 @@ export class BlockRequester implements BlockWriter {
     if (written && this.#host.assembler.finish(piece, begin, this, this.#peer.contributor)) {
       this.#host.onBlockReceived(this, piece, begin / BLOCK_LENGTH);
       if (this.#unwanted > 0) this.#unwanted--;
+      this.#refused = false;
     } else {
       if (asked) this.#onUseless(piece, begin / BLOCK_LENGTH);
       this.#host.onWaste(length);
@@ -131,9 +136,10 @@ export class BlockRequester implements BlockWriter {
   withdraw(piece: number, block: number): void {
     const { geometry } = this.#host;
     const blockIndex = piece * geometry.blocksPerPiece + block;
-    this.#late?.delete(blockIndex);
+    if (this.#late?.delete(blockIndex)) this.#crossing++;
     if (!this.pipeline.remove(blockIndex)) return;
     this.#release(blockIndex);
+    this.#crossing++;
     this.#peer.link.cancel(piece, block * BLOCK_LENGTH, geometry.blockLength(piece, block));
   }
 
@@ -153,17 +159,24 @@ export class BlockRequester implements BlockWriter {
     const { geometry } = this.#host;
     if (length === 0 && geometry.isPiece(piece)) length = geometry.blockLength(piece, begin / BLOCK_LENGTH);
     const blockIndex = this.#blockIndex(piece, begin, length);
-    this.#late?.delete(blockIndex);
-    if (!this.pipeline.remove(blockIndex)) return;
+    const late = this.#late?.delete(blockIndex) ?? false;
+    if (!this.pipeline.remove(blockIndex)) {
+      // BEP 6: the answer to a cancel.
+      if (!late && this.#crossing > 0) this.#crossing--;
+      return;
+    }
     this.#release(blockIndex);
-    // Asking for the same block again at once would go round in circles: wait for the next beat.
+    // Asking for the same block again at once would go round in circles: wait until the peer gives another one, or for
+    // the next beat.
     if (!this.#peer.theyChoke) this.#refused = true;
     else this.#allowed?.delete(piece);
   }
 
   /** BEP 3: a choke drops all requests. With BEP 6 the peer refuses each one it drops. */
   onChoke(): void {
-    if (!this.#peer.fast) this.releaseAll();
+    if (this.#peer.fast) return;
+    this.#crossing += this.pipeline.outstanding;
+    this.releaseAll();
   }
 
   onAllowedFast(piece: number): void {
@@ -179,9 +192,10 @@ export class BlockRequester implements BlockWriter {
     if (this.#suggested.length > SUGGESTED_MAX) this.#suggested.shift();
   }
 
-  /** Once a second: finds out whether the peer has stopped giving. */
-  onBeat(now: number): void {
+  /** Once a second: finds out whether the peer has stopped giving. `isDeaf`: our own limit kept us from hearing it. */
+  onBeat(now: number, isDeaf = false): void {
     this.#refused = false;
+    if (isDeaf) this.pipeline.excuseSilence(now);
     const before = this.pipeline.snubbed;
     this.pipeline.onBeat(now);
     if (this.pipeline.snubbed && !before) this.#giveUpRequests();
@@ -192,17 +206,6 @@ export class BlockRequester implements BlockWriter {
   releaseAll(): void {
     this.pipeline.forEach((blockIndex) => this.#release(blockIndex));
     this.pipeline.clear();
-  }
-
-  /** Takes all requests back, telling the peer. */
-  cancelAll(): void {
-    const { geometry } = this.#host;
-    this.pipeline.forEach((blockIndex) => {
-      const piece = Math.floor(blockIndex / geometry.blocksPerPiece);
-      const block = blockIndex - piece * geometry.blocksPerPiece;
-      this.#peer.link.cancel(piece, block * BLOCK_LENGTH, geometry.blockLength(piece, block));
-    });
-    this.releaseAll();
   }
 
   close(): void {
@@ -221,6 +224,11 @@ export class BlockRequester implements BlockWriter {
     this.#late ??= new Set();
     const late = this.#late;
     this.pipeline.forEach((blockIndex) => late.add(blockIndex));
+    for (const oldest of late) {
+      if (late.size <= LATE_BLOCKS_MAX) break;
+      late.delete(oldest);
+      this.#crossing++;
+    }
     this.releaseAll();
   }
 

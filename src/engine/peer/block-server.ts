@@ -15,6 +15,8 @@ export interface ServerHost {
   readonly up: BandwidthShare;
   /** Do we have it, verified and on disk? */
   hasPiece(piece: number): boolean;
+  /** False while the disk refuses reads. */
+  readonly isReadable: boolean;
   now(): number;
 }
 
@@ -75,7 +77,8 @@ export class BlockServer implements UploadHost {
       return;
     }
     this.#queue ??= new UploadQueue(this);
-    if (this.#queue.isFull) {
+    if (!this.#host.isReadable || this.#queue.isFull) {
+      // The peer asks for what we said we have: our fault, not its.
       this.#reject(piece, begin, length);
     } else if (!this.#queue.has(piece, begin, length)) {
       this.#queue.add(piece, begin, length);
@@ -91,14 +94,6 @@ export class BlockServer implements UploadHost {
   onWeChoke(): void {
     this.#queue?.drop(
       (piece) => this.#allowed?.has(piece) ?? false,
-      (piece, begin, length) => this.#reject(piece, begin, length),
-    );
-  }
-
-  /** A piece is no longer ours to give. */
-  onPieceLost(lost: number): void {
-    this.#queue?.drop(
-      (piece) => piece !== lost,
       (piece, begin, length) => this.#reject(piece, begin, length),
     );
   }

@@ -6,9 +6,16 @@ import { PeerError, type DisconnectReason, type LinkSink, type PeerLink } from '
 import { clientOfPeerId } from '../../wire/peer-id.ts';
 import type { BandwidthShare, TokenWaiter } from '../bandwidth.ts';
 import type { ChokeCandidate } from '../choker/choker.ts';
-import { INACTIVITY_TIMEOUT_MS, KEEP_ALIVE_INTERVAL_MS } from '../limits.ts';
+import {
+  BITFIELDS_MAX,
+  INACTIVITY_TIMEOUT_MS,
+  KEEP_ALIVE_INTERVAL_MS,
+  SEND_BACKLOG_MAX,
+  USELESS_TIMEOUT_MS,
+} from '../limits.ts';
 import type { Contributor } from '../torrent/piece-assembler.ts';
 import type { KnownPeer } from '../torrent/peer-roster.ts';
+import type { TorrentCounters } from '../torrent/torrent-stats.ts';
 import { BlockRequester, type RequesterHost, type RequesterPeer } from './block-requester.ts';
 import { BlockServer, type ServerHost, type ServerPeer } from './block-server.ts';
 import type { Extensions } from './extensions.ts';
@@ -16,13 +23,16 @@ import type { Extensions } from './extensions.ts';
 /** What a session needs of its torrent. */
 export interface SessionHost extends RequesterHost, ServerHost {
   readonly down: BandwidthShare;
+  readonly counters: TorrentCounters;
+  /** Somebody else would have to wait for a connection. */
+  readonly isShortOfConnections: boolean;
   /** Its interest in us changed, or we stopped choking it: a slot may be free or wanted. */
   onInterestChanged(session: PeerSession): void;
   /** It has everything. */
   onPeerComplete(session: PeerSession): void;
-  onDownloaded(bytes: number): void;
-  onUploaded(bytes: number): void;
   onClosed(session: PeerSession, reason: DisconnectReason): void;
+  /** Our own code failed. */
+  onBug(error: unknown): void;
 }
 
 /** What the handshake told. */
@@ -74,6 +84,13 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
   #receivedAt: number;
   #sentBytes = -1;
   #sentAt: number;
+  /** Last time that one side wanted something of the other. */
+  #usefulAt: number;
+  #bitfields = 0;
+  /** Its interest as the choker knows it. */
+  #saidInterested = false;
+  /** Reading is paused because the limit was used up. */
+  #isThrottled = false;
 
   constructor(host: SessionHost, link: PeerLink, facts: SessionFacts) {
     this.#host = host;
@@ -85,6 +102,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     this.connectedAt = host.now();
     this.#receivedAt = this.connectedAt;
     this.#sentAt = this.connectedAt;
+    this.#usefulAt = this.connectedAt;
     this.requester = new BlockRequester(host, this);
     this.server = new BlockServer(host, this);
   }
@@ -181,7 +199,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
 
   /** Once a second. */
   onBeat(now: number): void {
-    if (this.link.receivedBytes !== this.#receivedBytes) {
+    if (this.link.receivedBytes !== this.#receivedBytes || this.#isThrottled) {
       this.#receivedBytes = this.link.receivedBytes;
       this.#receivedAt = now;
     } else if (now - this.#receivedAt >= INACTIVITY_TIMEOUT_MS) {
@@ -191,10 +209,22 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     if (this.link.sentBytes !== this.#sentBytes) {
       this.#sentBytes = this.link.sentBytes;
       this.#sentAt = now;
+    } else if (this.link.queuedBytes > 0) {
+      // It asks and does not read: what waits for it is memory that others need.
+      if (now - this.#sentAt >= INACTIVITY_TIMEOUT_MS) {
+        this.close('inactive');
+        return;
+      }
     } else if (now - this.#sentAt >= KEEP_ALIVE_INTERVAL_MS) {
       this.link.keepAlive();
     }
-    this.requester.onBeat(now);
+    if (this.weAreInterested || this.theyAreInterested) {
+      this.#usefulAt = now;
+    } else if (now - this.#usefulAt >= USELESS_TIMEOUT_MS && this.#host.isShortOfConnections) {
+      this.close('uninteresting');
+      return;
+    }
+    this.requester.onBeat(now, this.#isThrottled);
     this.requester.fill(now);
   }
 
@@ -215,15 +245,11 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
   }
 
   onInterested(): void {
-    if (this.theyAreInterested) return;
     this.theyAreInterested = true;
-    this.#host.onInterestChanged(this);
   }
 
   onNotInterested(): void {
-    if (!this.theyAreInterested) return;
     this.theyAreInterested = false;
-    this.#host.onInterestChanged(this);
   }
 
   onHave(piece: number): void {
@@ -294,13 +320,21 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     if (!this.requester.onBlock(piece, begin, length, this.#host.now())) return;
     this.downloaded += length;
     this.#batchBytes += length;
-    this.#host.onDownloaded(length);
+    this.#host.counters.onDownloaded(length, this.#host.now());
   }
 
   /** A chunk has been worked off: count it, ask for more, send what was asked for. */
   onBatchEnd(): void {
     if (this.closed) return;
+    if (this.link.queuedBytes > SEND_BACKLOG_MAX) {
+      throw new PeerError('request-flood', 'asks and does not read the answers');
+    }
     const now = this.#host.now();
+    // Here and not at the message: a chunk may hold a hundred thousand changes of mind.
+    if (this.#saidInterested !== this.theyAreInterested) {
+      this.#saidInterested = this.theyAreInterested;
+      this.#host.onInterestChanged(this);
+    }
     if (this.#batchBytes > 0) {
       this.#downMeter ??= new RateMeter();
       this.#downMeter.add(this.#batchBytes, now);
@@ -323,6 +357,10 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     this.#host.onClosed(this, reason);
   }
 
+  onBug(error: unknown): void {
+    this.#host.onBug(error);
+  }
+
   // — ServerPeer, TokenWaiter
 
   onUploaded(bytes: number): void {
@@ -330,11 +368,12 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     this.sentSinceUnchoke += bytes;
     this.#upMeter ??= new RateMeter();
     this.#upMeter.add(bytes, this.#host.now());
-    this.#host.onUploaded(bytes);
+    this.#host.counters.onUploaded(bytes, this.#host.now());
   }
 
   onTokens(now: number): void {
     if (this.closed) return;
+    this.#isThrottled = false;
     this.link.resumeReading();
     this.requester.fill(now);
   }
@@ -347,13 +386,15 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     this.#countedBytes = received;
     if (down.isUnlimited) return;
     down.take(bytes);
-    if (down.available(now) > 0) return;
+    if (down.available(now) > 0 || this.#isThrottled) return;
+    this.#isThrottled = true;
     this.link.pauseReading();
     down.wait(this);
   }
 
   #replaceHave(have: PieceSet): void {
-    // Only as the first message (BEP 3), but nobody is hurt by a late one.
+    // Only as the first message (BEP 3), but nobody is hurt by a late one; by a stream of them, everybody.
+    if (++this.#bitfields > BITFIELDS_MAX) throw new PeerError('bad-bitfield', 'too many bitfields');
     const previous = this.have;
     this.have = have;
     this.#host.picker.onPeerBitfield(this, previous);

@@ -122,7 +122,7 @@ export class RequestPipeline {
     this.#secondBytes += length;
     this.#lastBlockAt = now;
     this.#snubbed = false;
-    if (this.#slowStart && this.#window < REQUEST_WINDOW_MAX) this.#window++;
+    if (this.#slowStart && this.#window < this.#slowStartMax()) this.#window++;
     return true;
   }
 
@@ -135,6 +135,11 @@ export class RequestPipeline {
     this.#lastRate = rate;
     if (!this.#slowStart) this.#window = this.#idealWindow();
     if (this.#outstanding > 0 && now - this.#lastBlockAt > this.#snubTimeoutMs()) this.#snubbed = true;
+  }
+
+  /** The peer could not be heard through no fault of its own: its time begins now. */
+  excuseSilence(now: number): void {
+    this.#lastBlockAt = now;
   }
 
   /** Visits all requests, oldest first. */
@@ -157,6 +162,12 @@ export class RequestPipeline {
     const path = blocksPerSecond * roundTripSeconds * ROUND_TRIPS;
     const slack = Math.min(SLACK_BLOCKS_MAX, blocksPerSecond * SLACK_SECONDS);
     return Math.max(WINDOW_MIN, Math.min(REQUEST_WINDOW_MAX, 2 + Math.ceil(path + slack)));
+  }
+
+  /** Requests that queue up at the peer for longer than the slack do not make it faster. */
+  #slowStartMax(): number {
+    const waiting = this.#serviceMeanMs > 0 ? this.#roundTripMs / this.#serviceMeanMs : 1;
+    return Math.min(REQUEST_WINDOW_MAX, SLACK_BLOCKS_MAX + this.#window * ROUND_TRIPS * waiting);
   }
 
   #snubTimeoutMs(): number {

@@ -1,3 +1,5 @@
+import type { PieceGeometry } from '../../metainfo/geometry.ts';
+import type { PieceSet } from '../../util/piece-set.ts';
 import type { Rng } from '../../util/rng.ts';
 import { TrackerDriver, type TrackerDriverEvents } from '../discovery/tracker-driver.ts';
 import type { Torrent } from './torrent.ts';
@@ -13,7 +15,7 @@ export function announceTorrent(
   rng: Rng,
   events: TrackerDriverEvents,
 ): TrackerDriver {
-  const { metaInfo, counters } = torrent;
+  const { metaInfo, counters, picker } = torrent;
   const subject = {
     infoHash: metaInfo.infoHash,
     peerId: torrent.peerId,
@@ -23,11 +25,16 @@ export function announceTorrent(
       uploaded: counters.uploaded,
       downloaded: counters.downloaded,
       // Of the whole torrent: who has all it wants and not everything is no seed (BEP 21).
-      left: metaInfo.length - torrent.haveBytes,
+      left: metaInfo.length - bytesOf(picker.have, metaInfo.geometry),
     }),
     // Many of the addresses that a tracker names are dead: ask for more than there is room for.
     wantedPeers: () =>
       torrent.isComplete ? torrent.freeConnections : Math.max(PEERS_WANTED_MIN, torrent.freeConnections),
   };
   return new TrackerDriver(deps.world, rng, subject, torrent.options.trackers, events, deps.trackerOptions);
+}
+
+function bytesOf(pieces: PieceSet, { pieceCount, pieceLength, lastPieceLength }: PieceGeometry): number {
+  const lacking = pieces.has(pieceCount - 1) ? pieceLength - lastPieceLength : 0;
+  return pieces.count * pieceLength - lacking;
 }

@@ -52,11 +52,25 @@ export class DiskHealth {
     if (first) this.#events.onStalled(error);
   }
 
+  /** All is read anew, so what could not be read then says nothing any more. */
+  forgetReadError(): void {
+    this.#unreadable = -1;
+    this.#retryAt = Infinity;
+  }
+
+  /** Looks again at once: the user says that the disk is well. */
+  retryNow(now: number): void {
+    if (this.isReadFailing) this.#retryAt = now;
+    this.onBeat(now);
+  }
+
   /** Once a second: is the piece back, unchanged? Until then nothing is served. */
   onBeat(now: number): void {
     if (now < this.#retryAt) return;
     this.#retryAt = Infinity;
-    this.#storage.checkPiece(this.#unreadable, (result) => {
+    const piece = this.#unreadable;
+    this.#storage.checkPiece(piece, (result) => {
+      if (this.#unreadable !== piece) return;
       if (result === true) {
         this.#unreadable = -1;
         if (!this.isFailing) this.#events.onRecovered();

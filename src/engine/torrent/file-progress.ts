@@ -15,6 +15,7 @@ export class FileProgress {
   #wantedDoneBytes = 0;
   /** All files have the same priority, as in most torrents. */
   #isUniform = true;
+  #isChosen = false;
 
   constructor(metaInfo: MetaInfo, map: FileMap) {
     this.#metaInfo = metaInfo;
@@ -31,6 +32,11 @@ export class FileProgress {
 
   get wantedDoneBytes(): number {
     return this.#wantedDoneBytes;
+  }
+
+  /** Somebody said what is wanted. */
+  get isChosen(): boolean {
+    return this.#isChosen;
   }
 
   get priorities(): readonly FilePriority[] {
@@ -51,12 +57,14 @@ export class FileProgress {
 
   setPriority(files: readonly number[], priority: FilePriority): void {
     for (const file of files) this.#priorities[file] = priority;
+    this.#isChosen = true;
     this.#recount();
   }
 
   /** One for each file. */
   setPriorities(priorities: readonly FilePriority[]): void {
     priorities.forEach((priority, file) => (this.#priorities[file] = priority));
+    this.#isChosen = true;
     this.#recount();
   }
 

@@ -7,7 +7,7 @@ import { assert } from '../../util/assert.ts';
  * `stalled` is `downloading` with a disk that refuses: uploads go on, and it ends by itself when a write succeeds.
  */
 const STEPS: Readonly<Record<TorrentState, readonly TorrentState[]>> = {
-  checking: ['downloading', 'seeding', 'paused', 'failed', 'closed'],
+  checking: ['downloading', 'seeding', 'stalled', 'paused', 'failed', 'closed'],
   downloading: ['seeding', 'stalled', 'checking', 'paused', 'failed', 'closed'],
   seeding: ['downloading', 'stalled', 'checking', 'paused', 'failed', 'closed'],
   stalled: ['downloading', 'seeding', 'checking', 'paused', 'failed', 'closed'],

@@ -8,6 +8,10 @@ import { DIAL_FAILURES_MAX, RECONNECT_DELAYS_MS, REDIAL_AFTER_CLOSE_MS, ROSTER_M
 /** Distinct bans after which a whole address is refused. Fewer would let one bad peer behind a NAT ban its neighbours. */
 const BANS_PER_HOST_MAX = 3;
 
+/** Each ban costs the liar a connection and us a piece, so these are never reached by honest means; oldest go first. */
+const BANNED_IDS_MAX = 10_000;
+const BANNED_HOSTS_MAX = 10_000;
+
 export type PeerSource = 'tracker' | 'user' | 'inbound' | 'resume';
 
 /** A peer we know of, connected or not. */
@@ -103,6 +107,8 @@ export class PeerRoster {
       }
       case 'never':
         peer.dialAt = Infinity;
+        // Nothing will change that: it stays, so that trackers cannot name it again.
+        if (reason === 'self-connection') peer.banned = true;
         break;
     }
   }
@@ -117,9 +123,12 @@ export class PeerRoster {
   /** By evidence: the address it listens on, if known, and its peer id; the host only after several of its peers. */
   ban(address: PeerAddress | null, host: string, peerId: Uint8Array): void {
     this.#bannedIds.add(toHex(peerId));
+    if (this.#bannedIds.size > BANNED_IDS_MAX) this.#bannedIds.delete(firstOf(this.#bannedIds));
     const known = address ? this.add(address, 'inbound') : null;
     if (known) known.banned = true;
-    if (!isLocalIp(host)) this.#bansByHost.set(host, (this.#bansByHost.get(host) ?? 0) + 1);
+    if (isLocalIp(host)) return;
+    this.#bansByHost.set(host, (this.#bansByHost.get(host) ?? 0) + 1);
+    if (this.#bansByHost.size > BANNED_HOSTS_MAX) this.#bansByHost.delete(firstOf(this.#bansByHost.keys()));
   }
 
   isBanned(address: PeerAddress | null, host: string, peerId: Uint8Array): boolean {
@@ -149,4 +158,9 @@ export class PeerRoster {
     }
     return worst !== null && this.#peers.delete(worst);
   }
+}
+
+function firstOf<T>(values: Iterable<T>): T {
+  const [first] = values;
+  return first!;
 }

@@ -30,6 +30,9 @@ export class PartialPiece {
   /** Blocks that a second connection receives beside the slab. */
   readonly scratch: { block: number; writer: BlockWriter; bytes: Uint8Array }[] = [];
   receivedCount = 0;
+  /** As of the last beat, and the beats since it last changed. */
+  receivedAtBeat = 0;
+  stuckBeats = 0;
   /** Handed to the worker: takes no more blocks. */
   sealed = false;
 
@@ -47,6 +50,8 @@ export class PieceAssembler {
   readonly #partials = new Map<number, PartialPiece>();
   /** Most blocks in a row belong to the same piece. */
   #last: PartialPiece | null = null;
+  /** A piece had to wait for a buffer since the last beat. */
+  #wasShort = false;
 
   constructor(geometry: PieceGeometry, pool: SlabPool) {
     this.#geometry = geometry;
@@ -71,10 +76,35 @@ export class PieceAssembler {
   /** Makes sure that the piece has a buffer. False at the memory cap: the piece must wait. */
   reserve(piece: number): boolean {
     if (this.#partials.has(piece)) return true;
-    const slab = this.#pool.take(this.#geometry.pieceLength);
-    if (!slab) return false;
+    const slab = this.#pool.take(this.#geometry.pieceLength, this.#partials.size === 0);
+    if (!slab) {
+      this.#wasShort = true;
+      return false;
+    }
     this.#partials.set(piece, new PartialPiece(piece, slab, this.#geometry.blockCount(piece)));
     return true;
+  }
+
+  /** Once a second. True if a piece had to wait for a buffer since the last time. */
+  noteBeat(): boolean {
+    for (const partial of this.#partials.values()) {
+      if (partial.receivedCount === partial.receivedAtBeat) partial.stuckBeats++;
+      else partial.stuckBeats = 0;
+      partial.receivedAtBeat = partial.receivedCount;
+    }
+    const wasShort = this.#wasShort;
+    this.#wasShort = false;
+    return wasShort;
+  }
+
+  /** The piece that has waited longest for a block, if that is at least so many beats. */
+  mostStuck(beatsMin: number): PartialPiece | null {
+    let most: PartialPiece | null = null;
+    for (const partial of this.#partials.values()) {
+      if (partial.sealed || partial.stuckBeats < (most?.stuckBeats ?? beatsMin)) continue;
+      most = partial;
+    }
+    return most;
   }
 
   /** Memory for a block that begins to arrive, or null if it is here already or its piece takes no more. */

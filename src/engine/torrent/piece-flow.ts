@@ -41,6 +41,12 @@ export interface PieceFlowEvents {
   onDiskRecovered(): void;
 }
 
+/**
+ * So long may a begun piece go without a new block while others wait for a buffer. Longer than a peer takes to be
+ * snubbed, so that somebody else had the chance to go on with it.
+ */
+const STUCK_BEATS = 30;
+
 /** Scratch space, used up within the turn. */
 const others: PickingPeer[] = [];
 
@@ -88,6 +94,8 @@ export class PieceFlow {
   /** Once a second. */
   onBeat(now: number): void {
     this.#verifier.onBeat(now);
+    this.#dropIdle();
+    if (this.#parts.assembler.noteBeat()) this.#dropStuck();
   }
 
   /** The disk is said to be well again. */
@@ -98,16 +106,21 @@ export class PieceFlow {
   /** Waits for what is being hashed and written, then lets go of the rest. */
   stop(done: () => void): void {
     this.#verifier.whenIdle(() => {
+      const { assembler, cache } = this.#parts;
       this.#verifier.stop();
+      cache.close();
+      for (const { piece } of [...assembler.pieces()]) assembler.release(piece);
       done();
     });
   }
 
   /** A piece is ours: verified now, or believed from the last run. Returns the wanted files that are whole by it. */
   gain(piece: number): number[] {
-    const { picker, files, swarm } = this.#parts;
+    const { assembler, picker, files, swarm } = this.#parts;
     if (picker.hasPiece(piece)) return [];
     picker.onVerified(piece);
+    // Found on disk while it was being fetched.
+    if (assembler.get(piece)?.sealed === false) assembler.release(piece);
     const whole = files.onPiece(piece, true);
     swarm.announceHave(piece);
     swarm.updateInterest();
@@ -137,22 +150,39 @@ export class PieceFlow {
   }
 
   /** Begun pieces that nobody is asked for any more hold a buffer for nothing: peers left, or wishes changed. */
-  dropIdle(): void {
+  #dropIdle(): void {
     const { assembler, picker } = this.#parts;
     for (const { piece, sealed, receivedCount } of [...assembler.pieces()]) {
       if (!sealed && receivedCount === 0 && !picker.isPartial(piece)) assembler.release(piece);
     }
   }
 
-  /** Nothing is wanted any more: what was begun is given up. */
+  /** What was begun of pieces that nobody wants any more is given up. */
   giveUpUnwanted(): void {
+    const { assembler, picker } = this.#parts;
+    for (const { piece } of [...assembler.pieces()]) if (picker.priority(piece) === 0) this.#giveUp(piece);
+  }
+
+  /** All that was begun is given up: other torrents can use the buffers. */
+  giveUpBegun(): void {
+    for (const { piece } of [...this.#parts.assembler.pieces()]) this.#giveUp(piece);
+  }
+
+  /** A piece could not be begun for want of a buffer: give up the one that has waited longest for its next block. */
+  #dropStuck(): void {
+    const stuck = this.#parts.assembler.mostStuck(STUCK_BEATS);
+    if (!stuck) return;
+    log('piece %d gives its buffer to others', stuck.piece);
+    this.#giveUp(stuck.piece);
+    this.#parts.swarm.wakeStarved(this.#parts.now());
+  }
+
+  #giveUp(piece: number): void {
     const { assembler, picker, swarm } = this.#parts;
-    for (const { piece, sealed } of [...assembler.pieces()]) {
-      if (sealed) continue;
-      for (const session of swarm.sessions) session.requester.withdrawPiece(piece);
-      picker.onFailed(piece);
-      assembler.release(piece);
-    }
+    if (assembler.get(piece)?.sealed !== false) return;
+    for (const session of swarm.sessions) session.requester.withdrawPiece(piece);
+    picker.onFailed(piece);
+    assembler.release(piece);
   }
 
   #onVerified(piece: number, from: readonly Contributor[], guilty: readonly Contributor[]): void {

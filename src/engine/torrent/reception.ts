@@ -84,6 +84,8 @@ export class Reception {
     // Both dialled at once: both ends keep the connection that the peer with the smaller id opened.
     const keepOutbound = compareBytes(this.#torrent.peerId, peerId) < 0;
     if (other.link.inbound === link.inbound || link.inbound === keepOutbound) {
+      // Now we know where it listens, and that it need not be dialled.
+      other.known ??= known;
       throw new PeerError('duplicate-connection', 'connected already');
     }
     other.close('duplicate-connection');

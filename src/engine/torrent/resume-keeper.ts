@@ -5,6 +5,7 @@ import { decodeResume, encodeResume, trustedPieces, type ResumeRecord } from '..
 import type { FileStat, ResumeStore, TorrentStorage } from '../../ports.ts';
 import { PieceSet } from '../../util/piece-set.ts';
 import { RESUME_SAVE_INTERVAL_MS } from '../limits.ts';
+import type { Torrent } from './torrent.ts';
 
 /** What is known about the pieces before any is read. */
 export interface StartingPoint {
@@ -18,6 +19,20 @@ export interface StartingPoint {
 /** What goes into the next record besides the files. */
 export type ResumeFacts = Omit<ResumeRecord, 'files' | 'infoHash'>;
 
+/** Peers kept in the record. */
+const PEERS_MAX = 100;
+
+export function resumeFactsOf({ options, picker, files, counters, roster }: Torrent): ResumeFacts {
+  return {
+    dir: options.dir,
+    have: picker.have.clone(),
+    priorities: files.priorities,
+    uploaded: counters.before.uploaded + counters.uploaded,
+    downloaded: counters.before.downloaded + counters.downloaded,
+    peers: roster.worthKeeping(PEERS_MAX),
+  };
+}
+
 /**
  * Remembers a torrent between runs. A record is written only after everything it claims was flushed, and believed only
  * as far as size and time of the files still agree; what changed since is read and hashed again.
@@ -29,21 +44,24 @@ export class ResumeKeeper {
   readonly #key: string;
   #dirty = false;
   #saving = false;
-  #again: ((error: StorageError | null) => void)[] | null = null;
+  #isFailing = false;
+  #again: ((flushed: boolean) => void)[] | null = null;
   #savedAt: number;
+  readonly #onTrouble: (error: StorageError) => void;
 
   constructor(
     metaInfo: MetaInfo,
     storage: TorrentStorage,
     store: ResumeStore | null,
     key: string,
-    now: number,
+    start: { readonly now: number; readonly onTrouble: (error: StorageError) => void },
   ) {
     this.#metaInfo = metaInfo;
     this.#storage = storage;
     this.#store = store;
     this.#key = key;
-    this.#savedAt = now;
+    this.#savedAt = start.now;
+    this.#onTrouble = start.onTrouble;
   }
 
   /** Finds out what has to be read. `onWarning` hears of a record that was there but cannot be used. */
@@ -84,19 +102,36 @@ export class ResumeKeeper {
     return this.#dirty && !this.#saving && now - this.#savedAt >= RESUME_SAVE_INTERVAL_MS;
   }
 
-  /** Flushes, then saves. A call while one is under way is served by one more after it. */
-  save(facts: () => ResumeFacts, now: number, done: (error: StorageError | null) => void): void {
+  /**
+   * Flushes, then saves what `facts` tells, unless that is null. `done` hears whether all that was written before is
+   * flushed. A call while one is under way is served by one more after it.
+   */
+  save(facts: () => ResumeFacts | null, now: number, done: (flushed: boolean) => void): void {
     if (this.#saving) {
       (this.#again ??= []).push(done);
+      return;
+    }
+    const claim = facts();
+    if (!claim) {
+      done(false);
       return;
     }
     this.#saving = true;
     this.#dirty = false;
     this.#savedAt = now;
-    const claim = facts();
+    const finish = (flushed: boolean, error: StorageError | null): void => {
+      this.#onSaved(error);
+      const again = this.#again;
+      this.#again = null;
+      done(flushed);
+      if (!again) return;
+      this.save(facts, now, (flushedLater) => {
+        for (const waiting of again) waiting(flushedLater);
+      });
+    };
     this.#storage.flush((flushError) => {
-      if (flushError) this.#onSaved(facts, now, flushError, done);
-      else this.#write(claim, (error) => this.#onSaved(facts, now, error, done));
+      if (flushError) finish(false, flushError);
+      else this.#write(claim, (error) => finish(true, error));
     });
   }
 
@@ -115,22 +150,12 @@ export class ResumeKeeper {
     });
   }
 
-  #onSaved(
-    facts: () => ResumeFacts,
-    now: number,
-    error: StorageError | null,
-    done: (error: StorageError | null) => void,
-  ): void {
+  /** Trouble is told once, not once a minute, until a save succeeds again. */
+  #onSaved(error: StorageError | null): void {
     this.#saving = false;
     if (error) this.#dirty = true;
-    const again = this.#again;
-    this.#again = null;
-    done(error);
-    if (again) {
-      this.save(facts, now, (laterError) => {
-        for (const waiting of again) waiting(laterError);
-      });
-    }
+    if (error && !this.#isFailing) this.#onTrouble(error);
+    this.#isFailing = error !== null;
   }
 
   #startingPoint(record: ResumeRecord | null, stats: readonly FileStat[]): StartingPoint {

@@ -1,4 +1,6 @@
+import type { TorrentStats } from '../../events.ts';
 import { RateMeter } from '../../util/rate-meter.ts';
+import type { Torrent } from './torrent.ts';
 
 /** Rates that people look at follow the last seconds. */
 const DISPLAY_WINDOW_SECONDS = 5;
@@ -33,4 +35,32 @@ export class TorrentCounters {
   upRate(now: number): number {
     return this.#up.rate(now);
   }
+}
+
+/** A snapshot. `checked` is the share of pieces that were read, while checking. */
+export function statsOf(torrent: Torrent, checked: number): TorrentStats {
+  const { counters, files, geometry, picker, roster, state, swarm } = torrent;
+  const now = torrent.now();
+  const { wantedBytes, wantedDoneBytes } = files;
+  const left = wantedBytes - wantedDoneBytes;
+  const done = wantedBytes === 0 ? 1 : wantedDoneBytes / wantedBytes;
+  const downRate = counters.downRate(now);
+  return {
+    state,
+    progress: state === 'checking' ? checked : done,
+    wantedBytes,
+    doneBytes: wantedDoneBytes,
+    piecesDone: picker.have.count,
+    pieceCount: geometry.pieceCount,
+    downloaded: counters.downloaded,
+    uploaded: counters.uploaded,
+    wasted: counters.wasted,
+    corrupt: counters.corrupt,
+    downRate,
+    upRate: counters.upRate(now),
+    peers: swarm.size,
+    seeds: swarm.seedCount,
+    knownPeers: Math.max(0, roster.size - roster.connectedCount),
+    etaMs: left === 0 ? 0 : downRate > 0 ? (left / downRate) * 1000 : null,
+  };
 }

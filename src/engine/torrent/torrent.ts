@@ -1,4 +1,4 @@
-import { StorageError, type TorrentTsError } from '../../errors.ts';
+import { InternalError, StorageError, type TorrentTsError } from '../../errors.ts';
 import type { PeerInfo, TorrentState, TorrentStats, TrackerInfo } from '../../events.ts';
 import { FileMap } from '../../metainfo/file-map.ts';
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
@@ -16,30 +16,27 @@ import type { BlockRequester } from '../peer/block-requester.ts';
 import type { PeerSession, SessionHost } from '../peer/peer-session.ts';
 import { PiecePicker } from '../picker/piece-picker.ts';
 import { announceTorrent } from './announcing.ts';
+import { guard, guardWorld } from './bug-boundary.ts';
 import { ChokeRounds } from './choke-rounds.ts';
-import { Dialer } from './dialer.ts';
+import { Completion } from './completion.ts';
 import { DiskHealth } from './disk-health.ts';
-import { FileChecker } from './file-checker.ts';
 import { FileProgress } from './file-progress.ts';
+import { Inventory } from './inventory.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { PeerRoster, type KnownPeer } from './peer-roster.ts';
+import { PeerSupply } from './peer-supply.ts';
 import { PieceAssembler } from './piece-assembler.ts';
 import { PieceFlow } from './piece-flow.ts';
 import { ReadCache } from './read-cache.ts';
 import { Reception } from './reception.ts';
-import { ResumeKeeper, type ResumeFacts, type StartingPoint } from './resume-keeper.ts';
+import { ResumeKeeper, resumeFactsOf, type StartingPoint } from './resume-keeper.ts';
 import { Swarm } from './swarm.ts';
 import { TailShare } from './tail-share.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
 import type { TorrentObserver, TorrentOptions } from './torrent-options.ts';
-import { TorrentCounters } from './torrent-stats.ts';
+import { statsOf, TorrentCounters } from './torrent-stats.ts';
 
 const log = logger('torrent');
-/** With fewer peers than this a download is worth an early announce. */
-const FEW_PEERS = 5;
-/** Peers kept in the resume record. */
-const RESUME_PEERS_MAX = 100;
-
 /**
  * One torrent: wires its collaborators together and owns nothing but the lifecycle. Who changes what is told in
  * ARCHITECTURE.md; a new feature that needs a field here needs a collaborator of its own instead.
@@ -66,20 +63,26 @@ export class Torrent implements SessionHost, GreetedTorrent {
   readonly #lifecycle: Lifecycle;
   readonly #storage: TorrentStorage;
   readonly #pieces: PieceFlow;
-  readonly #dialer: Dialer;
+  readonly #supply: PeerSupply;
   readonly #rounds: ChokeRounds;
   readonly #resume: ResumeKeeper;
   readonly #disk: DiskHealth;
   readonly #tail: TailShare;
   readonly #trackers: TrackerDriver;
   readonly #reception: Reception;
-  #checker: FileChecker | null = null;
+  readonly #inventory: Inventory;
+  /** Paused as soon as the check that runs is done. */
+  #staysPaused = false;
   #error: TorrentTsError | null = null;
-  /** Something was missing when this run began to download: `completed` is worth announcing (BEP 3). */
-  #wasIncomplete = false;
-  #completion: 'open' | 'flushing' | 'said' = 'open';
+  readonly #completion = new Completion();
+  /** Wishes and totals of an earlier run count once, not after each pause. */
+  #isFirstRecord = true;
+  /** Who waits for the end; null once it is reached. */
+  #waitingForEnd: (() => void)[] | null = [];
 
   constructor(deps: TorrentDeps, metaInfo: MetaInfo, options: TorrentOptions, observer: TorrentObserver) {
+    const onBug = (error: unknown): void => this.onBug(error);
+    deps = { ...deps, world: guardWorld(deps.world, onBug) };
     this.#deps = deps;
     this.#observer = observer;
     this.metaInfo = metaInfo;
@@ -100,25 +103,30 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.picker.sequential = options.sequential;
     this.#disk = new DiskHealth(this.#storage, {
       onStalled: (error) => this.#onStalled(error),
-      onRecovered: () => this.#enterActive(),
+      onRecovered: () => {
+        if (this.state !== 'checking') this.#enterActive();
+      },
     });
     this.cache = new ReadCache(metaInfo.geometry, this.#storage, deps.readBuffers, (error, piece) => {
       this.#disk.onReadError(error, piece, clock.now());
     });
     this.files = new FileProgress(metaInfo, new FileMap(metaInfo.files, metaInfo.geometry));
-    this.down = deps.down.share(options.downLimit);
-    this.up = deps.up.share(options.upLimit);
+    this.down = deps.down.share(options.downLimit, onBug);
+    this.up = deps.up.share(options.upLimit, onBug);
     this.roster = new PeerRoster(this.#rng.fork('roster'));
-    this.#dialer = new Dialer(clock, deps.world.transports, deps.dialBudget, this.roster, this);
+    this.#supply = new PeerSupply(this, deps);
     this.#rounds = new ChokeRounds(this.#rng, deps.options.uploadSlots, this.swarm);
     this.#tail = new TailShare(this.picker, metaInfo.geometry, this.swarm);
-    this.#resume = new ResumeKeeper(
-      metaInfo,
-      this.#storage,
-      deps.world.resume,
-      options.resumeKey,
-      clock.now(),
-    );
+    this.#resume = new ResumeKeeper(metaInfo, this.#storage, deps.world.resume, options.resumeKey, {
+      now: clock.now(),
+      onTrouble: (error) => observer.onWarning(error),
+    });
+    this.#inventory = new Inventory(this.#storage, this.#resume, {
+      onWarning: (error) => observer.onWarning(error),
+      onRecord: (start) => this.#onRecord(start),
+      onFound: (piece) => this.#pieces.gain(piece),
+      onDone: (error, hasRead) => this.#onChecked(error, hasRead),
+    });
     this.#pieces = new PieceFlow(this, this.#storage, clock, observer, {
       onChanged: () => this.#resume.touch(),
       onAllVerified: () => {
@@ -131,7 +139,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#trackers = announceTorrent(this, deps, this.#rng.fork('trackers'), {
       onPeers: (peers) => {
         for (const peer of peers) this.roster.add(peer, 'tracker');
-        if (this.#lifecycle.isActive) this.#dialer.fill();
+        if (this.#lifecycle.isActive) this.#supply.fill();
       },
       onExternalIp: (ip) => log('%s: a tracker sees us at %s', metaInfo.name, ip),
       onWarning: (error) => observer.onWarning(error),
@@ -149,9 +157,11 @@ export class Torrent implements SessionHost, GreetedTorrent {
   }
 
   get freeConnections(): number {
-    if (!this.#wantsPeers) return 0;
-    const { options, connections } = this.#deps;
-    return Math.min(options.connectionsPerTorrentMax - this.swarm.size, connections.free);
+    return this.#supply.freeConnections;
+  }
+
+  get isShortOfConnections(): boolean {
+    return this.freeConnections <= 0;
   }
 
   get mayRequest(): boolean {
@@ -169,11 +179,15 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   /** All wanted pieces are on disk and flushed. */
   get isComplete(): boolean {
-    return this.#completion === 'said';
+    return this.#completion.isComplete;
   }
 
   hasPiece(piece: number): boolean {
-    return this.picker.hasPiece(piece) && !this.#disk.isReadFailing;
+    return this.picker.hasPiece(piece);
+  }
+
+  get isReadable(): boolean {
+    return !this.#disk.isReadFailing;
   }
 
   now(): number {
@@ -185,29 +199,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   }
 
   stats(): TorrentStats {
-    const now = this.now();
-    const { wantedBytes, wantedDoneBytes } = this.files;
-    const downRate = this.counters.downRate(now);
-    const left = wantedBytes - wantedDoneBytes;
-    const done = wantedBytes === 0 ? 1 : wantedDoneBytes / wantedBytes;
-    return {
-      state: this.state,
-      progress: this.state === 'checking' ? (this.#checker?.progress ?? 0) : done,
-      wantedBytes,
-      doneBytes: wantedDoneBytes,
-      piecesDone: this.picker.have.count,
-      pieceCount: this.geometry.pieceCount,
-      downloaded: this.counters.downloaded,
-      uploaded: this.counters.uploaded,
-      wasted: this.counters.wasted,
-      corrupt: this.counters.corrupt,
-      downRate,
-      upRate: this.counters.upRate(now),
-      peers: this.swarm.size,
-      seeds: this.swarm.seedCount,
-      knownPeers: Math.max(0, this.roster.size - this.roster.connectedCount),
-      etaMs: left === 0 ? 0 : downRate > 0 ? (left / downRate) * 1000 : null,
-    };
+    return statsOf(this, this.#inventory.progress);
   }
 
   peers(): PeerInfo[] {
@@ -222,36 +214,43 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   /** Checks what is on disk, then goes to work. */
   start(): void {
-    if (this.options.paused) this.#loadOnly();
-    else this.#check(this.options.trust);
+    if (this.options.priorities) this.files.setPriorities(this.options.priorities);
+    for (const address of this.options.peers) this.roster.add(address, 'user');
+    this.#staysPaused = this.options.paused;
+    this.#check(this.options.trust, !this.options.paused);
   }
 
   pause(): void {
     if (!this.#lifecycle.isActive) return;
-    this.#checker?.cancel();
+    this.#inventory.interrupt();
     this.#lifecycle.to('paused');
-    this.#leaveSwarm('torrent-stopped');
+    this.#supply.leave('torrent-stopped');
+    this.#pieces.giveUpBegun();
     this.#trackers.stop(() => log('%s: paused', this.metaInfo.name));
-    this.#saveResume(() => log('%s: saved', this.metaInfo.name));
+    this.#saveResume();
   }
 
   /** Goes on after a pause or a failure; what changed on disk meanwhile is found out first. */
   resume(): void {
     const { state, error } = this;
+    const wasToPause = this.#staysPaused;
+    this.#staysPaused = false;
     if (state === 'paused' || state === 'failed') this.#check('resume');
-    else if (state !== 'stalled') return;
-    else if (error instanceof StorageError && error.code === 'ERR_FILE_MISSING') {
-      // The user says that what is gone is gone: what it held is fetched again.
-      this.#leaveSwarm('torrent-stopped');
-      this.#check('resume');
-    } else this.#pieces.retryNow();
+    else if (state === 'checking' && wasToPause && !this.#inventory.readsPieces) this.#check('resume');
+    if (state !== 'stalled') return;
+    // The user says that what is gone is gone, so what it held is fetched again; or that the disk is well.
+    if (error instanceof StorageError && error.code === 'ERR_FILE_MISSING') this.#check('resume');
+    this.#pieces.retryNow();
+    this.#disk.retryNow(this.now());
   }
 
-  /** Reads and hashes everything again. Connections are closed, because there is no taking back of a *have*. */
+  /**
+   * Reads and hashes everything again; a paused torrent is paused after it. Connections are closed, because there is no
+   * taking back of a *have*.
+   */
   recheck(): void {
     if (this.state === 'closed') return;
-    this.#checker?.cancel();
-    this.#leaveSwarm('torrent-stopped');
+    if (this.state === 'paused') this.#staysPaused = true;
     this.#check('check');
   }
 
@@ -261,7 +260,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   addPeers(addresses: readonly PeerAddress[]): void {
     for (const address of addresses) this.roster.add(address, 'user');
-    this.#dialer.fill();
+    this.#supply.fill();
   }
 
   addTrackers(urls: readonly string[]): void {
@@ -276,34 +275,31 @@ export class Torrent implements SessionHost, GreetedTorrent {
   setFilePriority(files: readonly number[], priority: FilePriority): void {
     this.files.setPriority(files, priority);
     this.#pieces.applySelection();
+    this.#pieces.giveUpUnwanted();
     this.#resume.touch();
     if (this.state === 'downloading' || this.state === 'seeding') this.#enterActive();
   }
 
   /** Stops for good: peers, trackers, disk, in this order, and saves where it stands. */
   close(done: () => void): void {
-    if (this.state === 'closed') {
+    if (this.#waitingForEnd === null) {
       done();
       return;
     }
-    const wasChecking = this.state === 'checking';
-    this.#checker?.cancel();
+    this.#waitingForEnd.push(done);
+    if (this.state === 'closed') return;
+    this.#inventory.interrupt();
     this.#lifecycle.to('closed');
-    this.#leaveSwarm('torrent-stopped');
+    this.#supply.leave('torrent-stopped');
     let waiting = 2;
     const finish = (): void => {
-      if (--waiting === 0) done();
+      if (--waiting > 0) return;
+      const waiters = this.#waitingForEnd ?? [];
+      this.#waitingForEnd = null;
+      for (const waiter of waiters) waiter();
     };
     this.#trackers.stop(finish);
-    this.#pieces.stop(() => {
-      const closeStorage = (): void => {
-        this.#releaseMemory();
-        this.#storage.close(finish);
-      };
-      // A check that was cut short knows less than the record on disk.
-      if (wasChecking) closeStorage();
-      else this.#saveResume(closeStorage);
-    });
+    this.#pieces.stop(() => this.#saveResume(() => this.#storage.close(finish)));
   }
 
   /** Once a second. */
@@ -313,13 +309,12 @@ export class Torrent implements SessionHost, GreetedTorrent {
       this.#tail.onBeat();
       for (const session of [...this.swarm.sessions]) session.onBeat(now);
       this.#rounds.onBeat(this.isSeeding, now);
-      this.#pieces.dropIdle();
     }
     this.#pieces.onBeat(now);
     this.#disk.onBeat(now);
-    this.#dialer.fill();
-    this.#askForPeers();
-    if (this.#resume.isDue(now)) this.#saveResume(() => log('%s: saved', this.metaInfo.name));
+    this.#supply.fill();
+    if (this.#supply.isLow) this.#trackers.announceNow();
+    if (this.#resume.isDue(now)) this.#saveResume();
   }
 
   // — GreetedTorrent
@@ -338,13 +333,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   }
 
   onGreetingFailed(known: KnownPeer | null, reason: DisconnectReason): void {
-    if (known) this.roster.onDisconnected(known, reason, this.now());
-  }
-
-  // — DialerHost
-
-  onDialed(link: PeerLink, peer: KnownPeer): void {
-    this.#deps.greeter.greetOutbound(link, this, peer);
+    if (known) this.#supply.onGreetingFailed(known, reason);
   }
 
   // — SessionHost
@@ -355,14 +344,6 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   onPeerComplete(session: PeerSession): void {
     if (this.isSeeding) session.close('both-seeds');
-  }
-
-  onDownloaded(bytes: number): void {
-    this.counters.onDownloaded(bytes, this.now());
-  }
-
-  onUploaded(bytes: number): void {
-    this.counters.onUploaded(bytes, this.now());
   }
 
   onWaste(bytes: number): void {
@@ -379,79 +360,64 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#deps.connections.count--;
     this.picker.onPeerLeft(session);
     this.#rounds.onGone(session);
-    if (session.known) this.roster.onDisconnected(session.known, reason, this.now());
+    if (session.known) this.#supply.onGone(session.known, reason);
     this.#observer.onPeerGone(session.link.remote, reason);
     if (!this.#lifecycle.isActive) return;
     this.#rounds.onVacancy(this.isSeeding, this.now());
     this.swarm.wakeStarved(this.now());
-    this.#dialer.fill();
+    this.#supply.fill();
   }
 
   // — starting
 
-  #loadOnly(): void {
-    this.#lifecycle.to('checking');
-    this.#load('resume', () => this.#lifecycle.to('paused'));
-  }
-
-  #check(trust: 'resume' | 'check'): void {
+  #check(trust: 'resume' | 'check', readsPieces = true): void {
     this.#error = null;
     this.#lifecycle.to('checking');
+    this.#supply.leave('torrent-stopped');
+    this.#disk.forgetReadError();
     this.picker.have.clone().forEach((piece) => this.#pieces.lose(piece));
-    this.#load(trust, (start) => {
-      this.#checker = new FileChecker(this.#storage, start.toCheck, {
-        onChecked: (piece, valid) => {
-          if (valid) this.#pieces.gain(piece);
-        },
-        onDone: (error) => this.#onChecked(start, error),
-      });
-      this.#checker.start();
-    });
+    this.#inventory.take(trust, readsPieces);
   }
 
-  #load(trust: 'resume' | 'check', then: (start: StartingPoint) => void): void {
-    const warn = (error: TorrentTsError): void => this.#observer.onWarning(error);
-    this.#resume.load(trust, warn, (start) => {
-      if (this.state !== 'checking') return;
-      if (start instanceof Error) {
-        this.fail(start);
-        return;
-      }
-      this.#applyRecord(start);
-      then(start);
-    });
-  }
-
-  #applyRecord({ record, trusted }: StartingPoint): void {
-    const priorities = this.options.priorities ?? record?.priorities;
-    if (priorities) this.files.setPriorities(priorities);
+  #onRecord({ record, trusted }: StartingPoint): void {
+    if (record && this.#isFirstRecord) {
+      if (!this.files.isChosen) this.files.setPriorities(record.priorities);
+      this.counters.before.uploaded = record.uploaded;
+      this.counters.before.downloaded = record.downloaded;
+    }
+    this.#isFirstRecord = false;
     this.#pieces.applySelection();
     trusted.forEach((piece) => this.#pieces.gain(piece));
-    if (!record) return;
-    this.counters.before.uploaded = record.uploaded;
-    this.counters.before.downloaded = record.downloaded;
-    for (const address of record.peers) this.roster.add(address, 'resume');
+    for (const address of record?.peers ?? []) this.roster.add(address, 'resume');
   }
 
-  #onChecked(start: StartingPoint, error: StorageError | null): void {
-    this.#checker = null;
+  #onChecked(error: StorageError | null, hasRead: boolean): void {
     if (error) {
       this.fail(error);
       return;
     }
-    if (start.toCheck.length > 0) this.#resume.touch();
-    for (const address of this.options.peers) this.roster.add(address, 'user');
+    if (this.#staysPaused) {
+      this.#lifecycle.to('paused');
+      this.#supply.leave('torrent-stopped');
+      return;
+    }
+    if (hasRead) this.#resume.touch();
     this.#enterActive();
+    this.#pieces.retryNow();
     this.#trackers.start();
-    this.#dialer.fill();
+    this.#supply.fill();
   }
 
   /** Downloading or seeding, by what is missing; also after a stall and after a change of wishes. */
   #enterActive(): void {
-    if (!this.#lifecycle.isActive || this.#disk.isFailing) return;
+    if (!this.#lifecycle.isActive) return;
+    if (this.#disk.isFailing) {
+      this.#lifecycle.to('stalled');
+      return;
+    }
+    this.#error = null;
     if (this.picker.wantedCount > 0) {
-      this.#wasIncomplete = true;
-      this.#completion = 'open';
+      this.#completion.onMissing();
       this.#lifecycle.to('downloading');
       this.roster.forgive(this.now());
     } else {
@@ -464,39 +430,15 @@ export class Torrent implements SessionHost, GreetedTorrent {
   }
 
   #onComplete(): void {
-    if (this.#completion !== 'open') return;
-    this.#completion = 'flushing';
-    if (this.#wasIncomplete && this.picker.have.isFull) this.#trackers.completed();
+    if (!this.#completion.onAllThere()) return;
+    if (this.#completion.wasMissing && this.picker.have.isFull) this.#trackers.completed();
     for (const session of [...this.swarm.sessions]) {
       if (session.isSeed) session.close('both-seeds');
       else this.#reception.sendExtendedHandshake(session);
     }
     this.#pieces.giveUpUnwanted();
     // Only what was flushed is called complete; empty files are made there too.
-    this.#saveResume(() => {
-      if (this.#completion !== 'flushing') return;
-      this.#completion = 'said';
-      this.#observer.onComplete();
-    });
-  }
-
-  // — peers
-
-  /** A seed dials too: peers that cannot be reached from outside would not find it otherwise. */
-  get #wantsPeers(): boolean {
-    return this.#lifecycle.isActive && this.state !== 'checking';
-  }
-
-  /** Downloading with few peers and nobody left to dial: ask the trackers, who pace this themselves. */
-  #askForPeers(): void {
-    if (this.state !== 'downloading' || this.swarm.size >= FEW_PEERS || this.#dialer.pending > 0) return;
-    if (this.roster.candidates(this.now(), 1).length === 0) this.#trackers.announceNow();
-  }
-
-  #leaveSwarm(reason: DisconnectReason): void {
-    this.#dialer.stop();
-    this.#deps.greeter.closeFor(this);
-    this.swarm.closeAll(reason);
+    this.#saveResume();
   }
 
   // — trouble and the end
@@ -511,35 +453,38 @@ export class Torrent implements SessionHost, GreetedTorrent {
   fail(error: TorrentTsError): void {
     if (!this.#lifecycle.isActive) return;
     this.#error = error;
+    this.#inventory.interrupt();
     this.#lifecycle.to('failed');
-    this.#leaveSwarm('torrent-stopped');
     this.#observer.onFailed(error);
+    this.#supply.leave('torrent-stopped');
+    this.#trackers.stop(() => log('%s: failed', this.metaInfo.name));
+    this.#pieces.giveUpBegun();
   }
 
-  #saveResume(done: () => void): void {
+  /** Our own code failed in the midst of something: nothing of this torrent can be relied on any more. */
+  onBug(error: unknown): void {
+    log('%s: a bug: %O', this.metaInfo.name, error);
+    // What is remembered from here on may be wrong.
+    this.#inventory.distrust();
+    const what = error instanceof Error ? error.message : String(error);
+    const report = new InternalError(`a bug stopped ${this.metaInfo.name}: ${what}`, { cause: error });
+    guard(
+      () => this.fail(report),
+      (another) => log('%s: and another: %O', this.metaInfo.name, another),
+    )();
+  }
+
+  #saveResume(done?: () => void): void {
+    // Also a later save than the first may be the one whose flush succeeds.
+    const completes = this.#completion.isFlushing;
     this.#resume.save(
-      () => this.#resumeFacts(),
+      // While it is not known what is there, the record of before is worth more.
+      () => (this.#inventory.isComplete ? resumeFactsOf(this) : null),
       this.now(),
-      (error) => {
-        if (error) this.#observer.onWarning(error);
-        done();
+      (flushed) => {
+        if (flushed && completes && this.#completion.onFlushed()) this.#observer.onComplete();
+        done?.();
       },
     );
-  }
-
-  #resumeFacts(): ResumeFacts {
-    return {
-      dir: this.options.dir,
-      have: this.picker.have.clone(),
-      priorities: this.files.priorities,
-      uploaded: this.counters.before.uploaded + this.counters.uploaded,
-      downloaded: this.counters.before.downloaded + this.counters.downloaded,
-      peers: this.roster.worthKeeping(RESUME_PEERS_MAX),
-    };
-  }
-
-  #releaseMemory(): void {
-    this.cache.close();
-    for (const { piece } of [...this.assembler.pieces()]) this.assembler.release(piece);
   }
 }

@@ -1,0 +1,101 @@
+import type { StorageError, TorrentTsError } from '../../errors.ts';
+import type { TorrentStorage } from '../../ports.ts';
+import { FileChecker } from './file-checker.ts';
+import type { ResumeKeeper, StartingPoint } from './resume-keeper.ts';
+
+export interface InventoryEvents {
+  /** A record of an earlier run was there and cannot be used. */
+  onWarning(error: TorrentTsError): void;
+  /** What the last run remembers; pieces still to be read are not in it. */
+  onRecord(start: StartingPoint): void;
+  /** A piece was read, and is right. */
+  onFound(piece: number): void;
+  /** All that can be known is known, or the disk refused to tell. `hasRead`: pieces were read, so a record is due. */
+  onDone(error: StorageError | null, hasRead: boolean): void;
+}
+
+/**
+ * Finds out which pieces are on disk: what the last run remembers, then reading and hashing what that does not tell.
+ * A new run ends the one before, whose late answers are not heard.
+ */
+export class Inventory {
+  readonly #storage: TorrentStorage;
+  readonly #resume: ResumeKeeper;
+  readonly #events: InventoryEvents;
+  #run = 0;
+  #checker: FileChecker | null = null;
+  #readsPieces = false;
+  #isComplete = false;
+
+  constructor(storage: TorrentStorage, resume: ResumeKeeper, events: InventoryEvents) {
+    this.#storage = storage;
+    this.#resume = resume;
+    this.#events = events;
+  }
+
+  /** The last run came to its end: what is not known to be there is missing. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /** Whether the last run reads pieces, or only what an earlier one remembers. */
+  get readsPieces(): boolean {
+    return this.#readsPieces;
+  }
+
+  /** Share of the pieces to be read that were, 0 to 1. */
+  get progress(): number {
+    return this.#checker?.progress ?? 0;
+  }
+
+  /** @param readsPieces False to take only what is remembered: the torrent is not to work yet. */
+  take(trust: 'resume' | 'check', readsPieces: boolean): void {
+    this.interrupt();
+    this.#isComplete = false;
+    this.#readsPieces = readsPieces;
+    const run = this.#run;
+    const warn = (error: TorrentTsError): void => this.#events.onWarning(error);
+    this.#resume.load(trust, warn, (start) => {
+      if (run !== this.#run) return;
+      if (start instanceof Error) {
+        this.#events.onDone(start, false);
+        return;
+      }
+      this.#events.onRecord(start);
+      if (readsPieces) this.#read(start);
+      else this.#finish(start.toCheck.length === 0, false);
+    });
+  }
+
+  /** No more events of the run under way, if there is one; then it stays incomplete. */
+  interrupt(): void {
+    this.#run++;
+    this.#checker?.cancel();
+    this.#checker = null;
+  }
+
+  /** What was found may be wrong. */
+  distrust(): void {
+    this.interrupt();
+    this.#isComplete = false;
+  }
+
+  #read(start: StartingPoint): void {
+    this.#checker = new FileChecker(this.#storage, start.toCheck, {
+      onChecked: (piece, valid) => {
+        if (valid) this.#events.onFound(piece);
+      },
+      onDone: (error) => {
+        this.#checker = null;
+        if (error) this.#events.onDone(error, true);
+        else this.#finish(true, start.toCheck.length > 0);
+      },
+    });
+    this.#checker.start();
+  }
+
+  #finish(isComplete: boolean, hasRead: boolean): void {
+    this.#isComplete = isComplete;
+    this.#events.onDone(null, hasRead);
+  }
+}

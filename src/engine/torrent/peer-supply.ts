@@ -1,0 +1,66 @@
+import type { DisconnectReason, PeerLink } from '../../wire/link.ts';
+import { Dialer, type DialerHost } from './dialer.ts';
+import type { KnownPeer } from './peer-roster.ts';
+import type { Torrent } from './torrent.ts';
+import type { TorrentDeps } from './torrent-deps.ts';
+
+/** With fewer peers than this a download is worth an early announce. */
+const FEW_PEERS = 5;
+
+/** Keeps a torrent in peers: how many more it may have, whom it dials, and what becomes of those that are gone. */
+export class PeerSupply implements DialerHost {
+  readonly #torrent: Torrent;
+  readonly #deps: TorrentDeps;
+  readonly #dialer: Dialer;
+
+  constructor(torrent: Torrent, deps: TorrentDeps) {
+    this.#torrent = torrent;
+    this.#deps = deps;
+    this.#dialer = new Dialer(deps.world.clock, deps.world.transports, deps.dialBudget, torrent.roster, this);
+  }
+
+  /** Connections that may still be made. A seed dials too: peers that nobody can reach would not find it otherwise. */
+  get freeConnections(): number {
+    const { isActive, state, swarm } = this.#torrent;
+    if (!isActive || state === 'checking') return 0;
+    const { options, connections, greeter } = this.#deps;
+    const room = Math.min(options.connectionsPerTorrentMax - swarm.size, connections.free);
+    return room - greeter.outboundTo(this.#torrent);
+  }
+
+  /** Dials as many peers as there is room for. */
+  fill(): void {
+    this.#dialer.fill();
+  }
+
+  /** Downloading with few peers and nobody left to dial: trackers may know more. */
+  get isLow(): boolean {
+    const { state, swarm, roster } = this.#torrent;
+    if (state !== 'downloading' || swarm.size >= FEW_PEERS || this.#dialer.pending > 0) return false;
+    return roster.candidates(this.#torrent.now(), 1).length === 0;
+  }
+
+  /** Gives up what is connected or on its way. */
+  leave(reason: DisconnectReason): void {
+    this.#dialer.stop();
+    this.#deps.greeter.closeFor(this.#torrent);
+    this.#torrent.swarm.closeAll(reason);
+  }
+
+  onDialed(link: PeerLink, peer: KnownPeer): void {
+    this.#deps.greeter.greetOutbound(link, this.#torrent, peer);
+  }
+
+  /** Whoever hangs up before its handshake does not want us: that counts as a failure. */
+  onGreetingFailed(known: KnownPeer, reason: DisconnectReason): void {
+    const hungUp = reason === 'closed-by-peer' || reason === 'connection-error';
+    this.onGone(known, hungUp ? 'connect-failed' : reason);
+  }
+
+  /** A connection to this peer ended. Another one may be left, when both sides dialled. */
+  onGone(known: KnownPeer, reason: DisconnectReason): void {
+    const { roster, swarm } = this.#torrent;
+    roster.onDisconnected(known, reason, this.#torrent.now());
+    if (swarm.sessions.some((session) => session.known === known)) roster.onConnected(known);
+  }
+}
