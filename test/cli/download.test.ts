@@ -76,6 +76,12 @@ describe('a download', () => {
     });
   });
 
+  test('without a selection is of all files, whatever an earlier run selected', async () => {
+    const on = stage({ onAdded: completeAtOnce });
+    await download(on.context, [torrentFile('a.bin')], flags);
+    expect(on.clients[0]!.torrents[0]!.options.files).toEqual([[0, 0]]);
+  });
+
   test('takes another port when the one it should have is in use', async () => {
     const on = stage({
       onAdded: completeAtOnce,

@@ -7,8 +7,8 @@ import { fileDigest, writeTree } from '../support/tree.ts';
 
 /** How the command line ends before it is done: by Ctrl-C, by a kill, with a tracker that does not answer. */
 const LENGTH = 8_000_000;
-/** Slow enough to be interrupted midway, fast enough to wait for. */
-const SEEDER_LIMIT = '3M';
+/** Slow enough to be interrupted midway, where progress is told once a second, fast enough to wait for. */
+const SEEDER_LIMIT = '1500K';
 /** What a kill may cost: open pieces, requests under way and what the network holds. */
 const IN_FLIGHT = 1_000_000;
 /** What a person waits for the prompt at most. */

@@ -6,7 +6,7 @@ import { CliError, EXIT, SIGNAL_EXIT, exitCodeOf } from '../exit-codes.ts';
 import { listFiles, tellPlan } from '../file-list.ts';
 import { formatDuration, formatPercent } from '../format.ts';
 import { JsonProgress } from '../json-progress.ts';
-import type { AddOptions, LibraryClient, LibraryTorrent } from '../library.ts';
+import type { AddOptions, LibraryClient, LibraryTorrent, MetaInfo } from '../library.ts';
 import { loadTorrent } from '../load-torrent.ts';
 import type { LoadedTorrent } from '../load-torrent.ts';
 import type { HostPort, Selection } from '../parse-values.ts';
@@ -128,7 +128,7 @@ class DownloadRun {
     const startedAt = this.#context.now();
     let torrent: LibraryTorrent | undefined;
     try {
-      torrent = await client.add(metaInfo, { ...this.#addOptions(peers), signal });
+      torrent = await client.add(metaInfo, { ...this.#addOptions(metaInfo, peers), signal });
       this.#shown.add(torrent);
       this.#unfinished.add(torrent);
       tellEvents(this.#context, torrent);
@@ -149,9 +149,10 @@ class DownloadRun {
     }
   }
 
-  #addOptions(peers: readonly HostPort[]): AddOptions {
-    const options: AddOptions = { dir: resolve(this.#flags.dir), peers };
-    if (this.#flags.select) options.files = this.#flags.select;
+  #addOptions(metaInfo: MetaInfo, peers: readonly HostPort[]): AddOptions {
+    // Said in full, because what an earlier run selected is remembered otherwise.
+    const files = this.#flags.select ?? [[0, metaInfo.files.length - 1] as const];
+    const options: AddOptions = { dir: resolve(this.#flags.dir), files, peers };
     if (this.#flags.sequential) options.sequential = true;
     return options;
   }
