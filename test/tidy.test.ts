@@ -67,7 +67,7 @@ const LAYERS: readonly Layer[] = [
     name: 'the real world',
     paths: ['node/'],
     imports: [...BELOW_ENGINE, 'engine/'],
-    packages: { 'node:': '*', undici: 'node/http-client.ts' },
+    packages: { 'node:': '*' },
     pure: false,
   },
   { name: 'the simulated world', paths: ['sim/'], imports: [...BELOW_ENGINE, 'engine/'], pure: true },

@@ -6,39 +6,34 @@
  * resolver, addresses are checked, and the connection goes to a checked address; redirects are followed by hand,
  * each checked the same way; bodies are counted as they arrive and as they unpack. Every connection serves one
  * request.
- *
- * `undici` does the HTTP. It is loaded with the first request, since it costs 50 ms that a `--help` need not pay.
  */
-import type { LookupFunction } from 'node:net';
-import { promisify } from 'node:util';
-import { gunzip, inflate, inflateRaw } from 'node:zlib';
-import type { Client, Dispatcher } from 'undici';
 import { TrackerError } from '../errors.ts';
 import type { Cancel, HttpPort, HttpRequest, HttpResponse, Resolver } from '../ports.ts';
 import { noAddressError } from '../tracker/announce.ts';
 import type { IpFamily } from '../util/ip.ts';
-import { ipFamily, isDialable } from '../util/ip.ts';
+import { isDialable } from '../util/ip.ts';
 import type { AddressDepth } from './address-depth.ts';
 import { addressDepth } from './address-depth.ts';
 import { httpErrorText } from './http-errors.ts';
+import type { HttpAnswer } from './http-exchange.ts';
+import { exchange, hostOf, isRedirect } from './http-exchange.ts';
+import { ACCEPT_ENCODING, unpack } from './http-unpack.ts';
 
 /** As libtorrent; browsers follow 20. */
 const REDIRECTS_MAX = 5;
 /** To connect, TLS included, and between any two bytes after it. */
 const SILENCE_MS = 10_000;
-/** Node's own limit. */
-const HEADERS_MAX = 16_384;
-/** How long one of several addresses is tried before the next; Node's 250 ms is too short for far servers. */
-const ADDRESS_ATTEMPT_MS = 3000;
 
 export interface HttpClientOptions {
   readonly resolver: Resolver;
   /** Of this package, for the User-Agent. */
   readonly version: string;
-  /** Certificates of authorities to trust besides the usual ones, as PEM. */
+  /** Certificates of authorities to trust instead of the usual ones, as PEM. */
   readonly ca?: string;
   /** How far inside an address is; given by tests, which have no outside. */
   readonly depthOf?: (address: string) => AddressDepth;
+  /** How long a server may be silent; given by tests, which do not want to wait. */
+  readonly silenceMs?: number;
 }
 
 export class HttpClient implements HttpPort {
@@ -46,12 +41,14 @@ export class HttpClient implements HttpPort {
   readonly #userAgent: string;
   readonly #ca: string | null;
   readonly #depthOf: (address: string) => AddressDepth;
+  readonly #silenceMs: number;
 
   constructor(options: HttpClientOptions) {
     this.#resolver = options.resolver;
     this.#userAgent = `torrent-ts/${options.version}`;
     this.#ca = options.ca ?? null;
     this.#depthOf = options.depthOf ?? addressDepth;
+    this.#silenceMs = options.silenceMs ?? SILENCE_MS;
   }
 
   get(request: HttpRequest, done: (result: HttpResponse | TrackerError) => void): Cancel {
@@ -129,49 +126,28 @@ export class HttpClient implements HttpPort {
     request: HttpRequest,
     signal: AbortSignal,
   ): Promise<HttpResponse | URL> {
-    const { Client: HttpConnection } = await import('undici');
-    const connection = new HttpConnection(url.origin, this.#connectionOptions(addresses));
-    try {
-      const answer = await connection.request({
-        method: 'GET',
-        path: `${url.pathname}${url.search}`,
+    const answer = await exchange(
+      {
+        url,
+        addresses,
         headers: this.#headersFor(url),
-        reset: true, // Connection: close
-        signal,
-      });
-      const location = redirectOf(answer, url);
-      if (location !== null) return location;
-      const raw = await collect(answer.body, request.maxBytes, request.url);
-      const body = await unpack(raw, answer.headers['content-encoding'], request.maxBytes, request.url);
-      return { status: answer.statusCode, body };
-    } finally {
-      // Whatever happened, nothing more is wanted from it; its own errors have reached us already.
-      await connection.destroy();
-    }
-  }
-
-  #connectionOptions(addresses: readonly string[]): Client.Options {
-    return {
-      pipelining: 0,
-      maxHeaderSize: HEADERS_MAX,
-      headersTimeout: SILENCE_MS,
-      bodyTimeout: SILENCE_MS,
-      connect: {
-        timeout: SILENCE_MS,
-        rejectUnauthorized: true,
-        lookup: pinnedTo(addresses),
-        autoSelectFamily: true,
-        autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
-        ...(this.#ca === null ? {} : { ca: this.#ca }),
+        maxBytes: request.maxBytes,
+        silenceMs: this.#silenceMs,
+        ca: this.#ca,
       },
-    };
+      signal,
+    );
+    if (isRedirect(answer.status)) return targetOf(answer, url);
+    const encoding = answer.headers['content-encoding'];
+    const body = await unpack(answer.body, encoding, request.maxBytes, request.url);
+    return { status: answer.status, body };
   }
 
   #headersFor(url: URL): Record<string, string> {
     const headers: Record<string, string> = {
       'user-agent': this.#userAgent,
       accept: '*/*',
-      'accept-encoding': 'gzip, deflate',
+      'accept-encoding': ACCEPT_ENCODING,
     };
     if (url.username !== '' || url.password !== '') {
       const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
@@ -192,80 +168,18 @@ function parseUrl(text: string, base: URL | null): URL {
   return url;
 }
 
-/** Name or address without brackets. The URL parser has turned `0x7f.1` and `2130706433` into what they mean. */
-function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[(.*)\]$/, '$1');
-}
-
-/** Where a 3xx answer leads, or null if it is an answer. */
-function redirectOf(answer: Dispatcher.ResponseData, from: URL): URL | null {
-  if (![301, 302, 303, 307, 308].includes(answer.statusCode)) return null;
-  const location = answer.headers.location;
-  if (typeof location !== 'string') throw new TrackerError('a redirect to nowhere', from.href);
-  const to = parseUrl(location, from);
+/** Where a redirect leads. */
+function targetOf(answer: HttpAnswer, from: URL): URL {
+  const { location } = answer.headers;
+  if (location === undefined) throw new TrackerError('a redirect to nowhere', from.href);
+  // Node takes each byte for a character; URLs are UTF-8.
+  const to = parseUrl(Buffer.from(location, 'latin1').toString(), from);
   if (from.protocol === 'https:' && to.protocol === 'http:') {
     throw new TrackerError('a redirect from https to http is not followed', from.href);
   }
   // The name and password that the user's URL carries are for that server alone.
   if (to.origin !== from.origin) to.username = to.password = '';
   return to;
-}
-
-/** Answers every look-up with the addresses that were checked. */
-function pinnedTo(addresses: readonly string[]): LookupFunction {
-  const all = addresses.map((address) => ({ address, family: ipFamily(address) }));
-  return (_host, options, callback) => {
-    if (options.all === true) callback(null, all);
-    else callback(null, all[0]!.address, all[0]!.family);
-  };
-}
-
-async function collect(body: AsyncIterable<Buffer>, maxBytes: number, url: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > maxBytes) throw tooLong(maxBytes, url);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-async function unpack(
-  raw: Buffer,
-  encoding: string | string[] | undefined,
-  maxBytes: number,
-  url: string,
-): Promise<Uint8Array> {
-  const options = { maxOutputLength: maxBytes };
-  const name = String(encoding ?? 'identity')
-    .trim()
-    .toLowerCase();
-  try {
-    switch (name) {
-      case 'identity':
-      case '':
-        return raw;
-      case 'gzip':
-      case 'x-gzip':
-        return await promisify(gunzip)(raw, options);
-      case 'deflate':
-        // RFC 9110 means zlib's format, some servers send the bare one. Zlib's first byte has 8 in its low half.
-        return ((raw[0] ?? 0) & 0x0f) === 8
-          ? await promisify(inflate)(raw, options)
-          : await promisify(inflateRaw)(raw, options);
-      default:
-        break;
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLong(maxBytes, url);
-    throw new TrackerError(`the ${name} answer is damaged`, url, { cause: error });
-  }
-  throw new TrackerError('the answer is packed in a way we did not ask for', url);
-}
-
-function tooLong(maxBytes: number, url: string): TrackerError {
-  return new TrackerError(`the answer is longer than ${maxBytes} bytes`, url);
 }
 
 function toTrackerError(error: unknown, url: string): TrackerError {

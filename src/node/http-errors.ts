@@ -1,18 +1,16 @@
-/** Codes of Node, OpenSSL and undici in words that help someone who looks at a list of trackers. */
+import { TrackerError } from '../errors.ts';
+
+/** Codes of Node, its HTTP parser and OpenSSL in words that help someone who looks at a list of trackers. */
 const TEXTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection closed by the server',
   EPIPE: 'connection closed by the server',
-  UND_ERR_SOCKET: 'connection closed by the server',
   EHOSTUNREACH: 'no route to the server',
   ENETUNREACH: 'no route to the server',
   EADDRNOTAVAIL: 'no route to the server',
   ETIMEDOUT: 'connecting timed out',
-  UND_ERR_CONNECT_TIMEOUT: 'connecting timed out',
-  UND_ERR_HEADERS_TIMEOUT: 'the server went silent',
-  UND_ERR_BODY_TIMEOUT: 'the server went silent',
-  UND_ERR_HEADERS_OVERFLOW: 'the headers of the answer are too long',
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the answer is shorter or longer than it says',
+  HPE_HEADER_OVERFLOW: 'the headers of the answer are too long',
+  HPE_CLOSED_CONNECTION: 'the answer is longer than it says',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is self-signed',
   SELF_SIGNED_CERT_IN_CHAIN: 'the certificate is self-signed',
   CERT_HAS_EXPIRED: 'the certificate has expired',
@@ -28,11 +26,15 @@ export function httpErrorText(error: unknown): string {
   const first =
     error instanceof AggregateError && error.errors.length > 0 ? (error.errors[0] as unknown) : error;
   const code = codeOf(first);
-  if (code.startsWith('HPE_')) return 'the answer is not HTTP';
-  if (code.startsWith('ERR_SSL_') || code === 'EPROTO') return 'no secure connection possible';
   const text = TEXTS[code];
   if (text !== undefined) return text;
+  if (code.startsWith('HPE_')) return 'the answer is not proper HTTP';
+  if (code.startsWith('ERR_SSL_') || code === 'EPROTO') return 'no secure connection possible';
   return code !== '' ? `failed (${code})` : first instanceof Error ? first.message : 'failed';
+}
+
+export function tooLong(maxBytes: number, url: string): TrackerError {
+  return new TrackerError(`the answer is longer than ${maxBytes} bytes`, url);
 }
 
 function codeOf(error: unknown): string {
