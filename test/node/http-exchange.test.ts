@@ -49,7 +49,7 @@ describe('an answer', () => {
   });
 
   test('in chunks of one byte comes out in one piece', async () => {
-    const body = Buffer.from(Array.from({ length: 50_000 }, (_, i) => (i * 7) % 256));
+    const body = Buffer.from(Array.from({ length: 20_000 }, (_, i) => (i * 7) % 256));
     const { port } = await serveRaw((socket) => {
       socket.write(`${OK}Transfer-Encoding: chunked\r\n\r\n`);
       const parts = [...body].flatMap((byte) => [Buffer.from('1\r\n'), Buffer.of(byte), Buffer.from('\r\n')]);
@@ -157,14 +157,14 @@ describe('an exchange fails', () => {
     ['after an interim answer', 'HTTP/1.1 100 Continue\r\n\r\n'],
   ])('when the server falls silent %s', async (_when, bytes) => {
     const { port, closed } = await serveRaw((socket) => socket.write(bytes));
-    expect(await failure(get(port, { silenceMs: 100 }))).toBe('the server went silent');
+    expect(await failure(get(port, { silenceMs: 300 }))).toBe('the server went silent');
     await closed;
   });
 
   test('when the server falls silent in its TLS handshake', async () => {
     const { port, closed } = await serveRaw(() => undefined);
     const url = new URL(`https://127.0.0.1:${port}`);
-    expect(await failure(get(port, { url, silenceMs: 100 }))).toBe('connecting timed out');
+    expect(await failure(get(port, { url, silenceMs: 300 }))).toBe('connecting timed out');
     await closed;
   });
 
@@ -172,10 +172,10 @@ describe('an exchange fails', () => {
     const bytes = `${OK}Content-Length: 4\r\n\r\nabcd`;
     const { port } = await serveRaw((socket) => {
       let at = 0;
-      const timer = setInterval(() => socket.write(bytes.slice(at, (at += 4))), 20);
+      const timer = setInterval(() => socket.write(bytes.slice(at, (at += 4))), 110);
       socket.on('close', () => clearInterval(timer));
     });
-    expect(await get(port, { silenceMs: 150 })).toMatchObject({ body: Buffer.from('abcd') });
+    expect(await get(port, { silenceMs: 1000 })).toMatchObject({ body: Buffer.from('abcd') });
   });
 });
 
@@ -195,10 +195,9 @@ describe('an exchange leaves nothing behind', () => {
   });
 
   test('when it is aborted before it began', async () => {
-    const { port, closed } = await serveRaw(() => undefined);
+    const { port } = await serveRaw(() => undefined);
     await expect(get(port, {}, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
     expect(sockets.size).toBe(0);
-    void closed;
   });
 
   test.each([
@@ -212,7 +211,7 @@ describe('an exchange leaves nothing behind', () => {
     const abort = new AbortController();
     const { port, closed } = await serveRaw((socket) => {
       socket.write(bytes);
-      setTimeout(() => abort.abort(new Error('enough')), 20);
+      setTimeout(() => abort.abort(new Error('enough')), 20); // By then the bytes have arrived.
     });
     const url = new URL(`${scheme}://127.0.0.1:${port}`);
     await expect(get(port, { url }, abort.signal)).rejects.toThrow('enough');
