@@ -10,7 +10,7 @@ const FRAME_MS = 100;
 const LOG_LINE_MS = 10_000;
 const COLUMNS_MAX = 120;
 
-/** Shows how far hashing is: a bar on a terminal, a line now and then in a log, events with `--json`. */
+/** Shows how far hashing is: a bar on a terminal, a line now and then in a log. */
 export class HashView {
   readonly #context: Context;
   readonly #what: string;
@@ -29,10 +29,7 @@ export class HashView {
   readonly update = (progress: HashProgress): void => {
     const { terminal, now } = this.#context;
     const elapsed = now() - this.#shownAt;
-    if (terminal.json && elapsed >= 1000) {
-      this.#shownAt = now();
-      terminal.event({ event: 'hashing', doneBytes: progress.done, totalBytes: progress.total });
-    } else if (terminal.progress === 'bar' && elapsed >= FRAME_MS) {
+    if (terminal.progress === 'bar' && elapsed >= FRAME_MS) {
       this.#shownAt = now();
       terminal.show(this.#render(progress));
     } else if (terminal.progress === 'plain' && elapsed >= LOG_LINE_MS) {

@@ -71,8 +71,6 @@ interface ListedFile {
 }
 
 type FileEvent =
-  /** Hashing files for `create`, `seed` or `verify`, once a second. */
-  | { readonly event: 'hashing'; readonly doneBytes: number; readonly totalBytes: number }
   /** `download --list` */
   | (OfTorrent & { readonly event: 'files'; readonly name: string; readonly files: readonly ListedFile[] })
   /** `download --dry-run` */

@@ -15,8 +15,8 @@ const FETCH_TIMEOUT_MS = 30_000;
 export interface LoadedTorrent {
   readonly metaInfo: MetaInfo;
   readonly bytes: Uint8Array;
-  /** Where it came from, safe to show. */
-  readonly label: string;
+  /** Where it came from, as it was given. */
+  readonly source: string;
 }
 
 /**
@@ -28,7 +28,7 @@ export async function loadTorrent(context: Context, source: string): Promise<Loa
   const bytes = await readSource(context, source, label);
   const { parseTorrent } = await context.library();
   try {
-    return { metaInfo: parseTorrent(bytes), bytes, label };
+    return { metaInfo: parseTorrent(bytes), bytes, source };
   } catch (error) {
     const hint = describeContent(bytes);
     const reason = hint ?? safeText(error instanceof Error ? error.message : String(error));

@@ -36,6 +36,9 @@ describe('a download', () => {
     expect(on.stdout.lines).toEqual([
       expect.stringMatching(/^complete {2}a\.bin {2}160\.0 KiB in \d+\.\ds \(.*\/s\) {2}\/.*\/got\/a\.bin$/),
     ]);
+    expect(on.stderr.lines.at(-1)).toBe(
+      `to share it: torrent-ts seed ${join(folder.path, 'a.bin.torrent')} -d ${flags.dir}`,
+    );
     expect(on.clients[0]!.closed).toBe(true);
   });
 
@@ -247,7 +250,8 @@ describe('what happens', () => {
       },
     });
     await download(on.context, [torrentFile('a.bin')], flags);
-    expect(on.stderr.lines).toEqual(['warning: a.bin: http://t/: ]0;xrefused']);
+    const warnings = on.stderr.lines.filter((line) => line.startsWith('warning: '));
+    expect(warnings).toEqual(['warning: a.bin: http://t/: ]0;xrefused']);
   });
 
   test('on a full disk is told with what is needed and what is free', async () => {

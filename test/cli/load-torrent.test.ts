@@ -137,7 +137,7 @@ describe('URLs', () => {
 
 test('stdin is read to its end, however it is cut', async () => {
   const stdin = Array.from(TORRENT.bytes, (byte) => Uint8Array.of(byte));
-  const { metaInfo, label } = await loadTorrent(stage({ stdin }).context, '-');
+  const { metaInfo, source } = await loadTorrent(stage({ stdin }).context, '-');
   expect(metaInfo.infoHashHex).toBe(TORRENT.infoHash);
-  expect(label).toBe('stdin');
+  expect(source).toBe('-');
 });

@@ -103,6 +103,7 @@ class DownloadRun {
       await Promise.all(loaded.map((torrent) => this.#follow(client, torrent, peers, signal)));
       if (stall.signal.aborted) this.#tellStalled();
       else if (!signal.aborted && this.#wantsSeeding) await this.#seed();
+      else if (!signal.aborted) this.#tellHowToSeed(loaded);
     } finally {
       view.stop();
       events?.stop();
@@ -162,6 +163,18 @@ class DownloadRun {
     if (!terminal.json) terminal.note('seeding; Ctrl-C ends it');
     const limits = { ratio: this.#flags.seedRatio, timeMs: this.#flags.seedTime };
     await seedUntil(this.#complete, limits, interrupt.signal, now);
+  }
+
+  #tellHowToSeed(loaded: readonly LoadedTorrent[]): void {
+    const { terminal } = this.#context;
+    const sources = loaded.filter(({ metaInfo, source }) => source !== '-' && this.#isComplete(metaInfo));
+    if (terminal.json || sources.length === 0) return;
+    const command = ['torrent-ts', 'seed', ...sources.map(({ source }) => source), '-d', this.#flags.dir];
+    terminal.note(`to share it: ${safeText(shellQuote(command))}`, 'dim');
+  }
+
+  #isComplete({ infoHashHex }: MetaInfo): boolean {
+    return this.#complete.some(({ infoHash }) => infoHash === infoHashHex);
   }
 
   #tellStalled(): void {
