@@ -13,7 +13,14 @@ import { openNodeWorld, type NodeWorld } from './node/node-world.ts';
 import { defaultStateDir } from './node/state-dir.ts';
 import { takeStateLock, type StateLock } from './node/state-lock.ts';
 import { toStorageError } from './node/storage-errors.ts';
-import { resolveOptions, type AddOptions, type ClientOptions, type ResolvedOptions } from './options.ts';
+import {
+  checkAddOptions,
+  checkLimits,
+  resolveOptions,
+  type AddOptions,
+  type ClientOptions,
+  type ResolvedOptions,
+} from './options.ts';
 import { loadTorrent, type TorrentSource } from './load-torrent.ts';
 import { selectFiles } from './select-files.ts';
 import { checkPeer, TorrentHandle } from './torrent-handle.ts';
@@ -21,6 +28,8 @@ import { VERSION } from './version.ts';
 
 /** A closing client does not wait longer for trackers and disks. */
 const CLOSE_TIMEOUT_MS = 3000;
+/** Then sockets and threads have this long to end. */
+const WORLD_CLOSE_TIMEOUT_MS = 500;
 
 /**
  * A BitTorrent client: any number of torrents over one listening port.
@@ -38,6 +47,8 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   readonly #stateDir: string | null;
   /** Of torrents that this process writes, by resume key. */
   readonly #locks = new Map<string, StateLock>();
+  /** Removals under way, by info hash. */
+  readonly #removing = new Map<string, Promise<void>>();
   #closing: Promise<void> | null = null;
 
   private constructor(options: ResolvedOptions, world: NodeWorld, stateDir: string | null) {
@@ -79,21 +90,24 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     source: TorrentSource,
     options: AddOptions & { signal?: AbortSignal } = {},
   ): Promise<TorrentHandle> {
-    const metaInfo = await loadTorrent(source, this.#world.http, options.signal);
     this.#throwIfClosed();
+    checkAddOptions(options);
     const peers = (options.peers ?? []).map(checkPeer);
-    const known = this.#torrents.get(metaInfo.infoHashHex);
-    if (known) {
-      known.addTrackers([...metaInfo.trackers.flat(), ...(options.trackers ?? [])]);
-      known.addPeers(peers);
-      return known;
-    }
+    const metaInfo = await loadTorrent(source, this.#world.http, options.signal);
     const wanted = options.files ? selectFiles(metaInfo, options.files) : null;
-    const dir = await prepareDir(resolve(options.dir ?? this.#options.dir));
-    // Somebody may have added the same torrent while the folder was made.
-    const meanwhile = this.#torrents.get(metaInfo.infoHashHex);
-    if (meanwhile) return meanwhile;
+    const known = this.#torrents.get(metaInfo.infoHashHex);
+    const dir = known?.dir ?? (await prepareDir(resolve(options.dir ?? this.#options.dir)));
+    // The files of the one before are not ours until it is gone; how that ended is the business of who removed it.
+    await this.#removing.get(metaInfo.infoHashHex)?.catch(() => undefined);
+    options.signal?.throwIfAborted();
     this.#throwIfClosed();
+    // Somebody may have added the same torrent while we waited.
+    const same = this.#torrents.get(metaInfo.infoHashHex);
+    if (same) {
+      same.addTrackers([...metaInfo.trackers.flat(), ...(options.trackers ?? [])]);
+      same.addPeers(peers);
+      return same;
+    }
     const handle = new TorrentHandle(metaInfo, dir, (observer: TorrentObserver) =>
       this.#engine.addTorrent(
         metaInfo,
@@ -112,11 +126,11 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
         observer,
       ),
     );
-    this.#torrents.set(metaInfo.infoHashHex, handle);
     handle.on('state', (state) => {
       if (state === 'downloading') this.#lock(handle);
     });
     handle.begin();
+    this.#torrents.set(metaInfo.infoHashHex, handle);
     return handle;
   }
 
@@ -139,19 +153,34 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   /** Stops a torrent and forgets it; with `deleteData` its files go too, and nothing else in their folders. */
   async remove(torrent: TorrentHandle, options: { deleteData?: boolean } = {}): Promise<void> {
-    if (this.#torrents.get(torrent.infoHash) !== torrent) return;
-    this.#torrents.delete(torrent.infoHash);
+    const { infoHash } = torrent;
+    if (this.#torrents.get(infoHash) !== torrent) {
+      await this.#removing.get(infoHash);
+      return;
+    }
+    this.#torrents.delete(infoHash);
+    const removal = this.#remove(torrent, options.deleteData ?? false);
+    this.#removing.set(infoHash, removal);
+    try {
+      await removal;
+    } finally {
+      this.#removing.delete(infoHash);
+    }
+  }
+
+  async #remove(torrent: TorrentHandle, withData: boolean): Promise<void> {
     await new Promise<void>((done) => this.#engine.removeTorrent(torrent.engineTorrent, done));
     this.#unlock(resumeKey(torrent.metaInfo, torrent.dir));
     await new Promise<void>((done) => {
       if (this.#world.resume) this.#world.resume.remove(resumeKey(torrent.metaInfo, torrent.dir), done);
       else done();
     });
-    if (options.deleteData) await deleteData(torrent.metaInfo, torrent.dir);
+    if (withData) await deleteData(torrent.metaInfo, torrent.dir);
   }
 
   /** Bytes per second over all torrents; Infinity is no limit. */
   setLimits(limits: { down?: number; up?: number }): void {
+    checkLimits(limits);
     if (limits.down !== undefined) this.#engine.down.setLimit(limits.down);
     if (limits.up !== undefined) this.#engine.up.setLimit(limits.up);
   }
@@ -170,11 +199,9 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((done) => (timer = setTimeout(done, timeoutMs)));
-    const left = new Promise<void>((done) => this.#engine.close(done)).then(() => this.#world.close());
-    await Promise.race([left, timeout]);
-    clearTimeout(timer);
+    await within(timeoutMs, new Promise<void>((done) => this.#engine.close(done)));
+    // In any case: a disk that hangs must not keep a port open.
+    await within(WORLD_CLOSE_TIMEOUT_MS, this.#world.close());
     for (const key of [...this.#locks.keys()]) this.#unlock(key);
     this.#torrents.clear();
     this.emit('close');
@@ -183,7 +210,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   /** Only one process may write a torrent's files; any number may read them. */
   #lock(handle: TorrentHandle): void {
     const key = resumeKey(handle.metaInfo, handle.dir);
-    if (this.#stateDir === null || this.#locks.has(key)) return;
+    if (this.#stateDir === null || this.#locks.has(key) || handle.state === 'closed') return;
     try {
       const lock = takeStateLock(this.#stateDir, key);
       if ('release' in lock) {
@@ -207,6 +234,14 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   #throwIfClosed(): void {
     if (this.#closing) throw new UsageError('the client is closed', 'ERR_CLOSED');
   }
+}
+
+/** Waits for an end, but not longer than that. */
+async function within(timeoutMs: number, end: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((done) => (timer = setTimeout(done, timeoutMs)));
+  await Promise.race([end, timeout]);
+  clearTimeout(timer);
 }
 
 /** Resume records are kept by torrent and real folder, so that the same torrent may lie in two places. */

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { constants } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { MetainfoError, UsageError } from './errors.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
 import { parseTorrent } from './metainfo/parse-torrent.ts';
@@ -24,8 +25,12 @@ export async function loadTorrent(
 ): Promise<MetaInfo> {
   signal?.throwIfAborted();
   if (source instanceof Uint8Array) return parse(source);
-  if (typeof source === 'object' && 'infoBytes' in source) return source;
-  const text = String(source);
+  if (typeof source === 'object' && source !== null && 'infoBytes' in source) return source;
+  if (typeof source !== 'string' && !(source instanceof URL)) {
+    throw new UsageError('a torrent is a path, a URL, bytes, or what parseTorrent made');
+  }
+  const isFileUrl = source instanceof URL && source.protocol === 'file:';
+  const text = isFileUrl ? fileURLToPath(source) : String(source);
   if (/^magnet:/i.test(text)) throw new UsageError('magnet links are not supported');
   if (!/^https?:\/\//i.test(text)) return parse(await readTorrentFile(text, signal));
   if (!http) throw new UsageError(`${text} cannot be fetched: this client has no HTTP`);

@@ -130,6 +130,54 @@ export function resolveOptions(options: ClientOptions = {}): ResolvedOptions {
   return resolved;
 }
 
+const ADD_OPTIONS: readonly (keyof AddOptions | 'signal')[] = [
+  'dir',
+  'files',
+  'peers',
+  'trackers',
+  'sequential',
+  'paused',
+  'downLimit',
+  'upLimit',
+  'trust',
+  'signal',
+];
+
+/** @throws UsageError `ERR_INVALID_OPTION` naming the option and its value. Peers and files are checked where they are read. */
+export function checkAddOptions(options: AddOptions): void {
+  for (const key of Object.keys(options)) {
+    if (!ADD_OPTIONS.includes(key as keyof AddOptions)) {
+      throw new UsageError(`unknown option ${JSON.stringify(key)}`);
+    }
+  }
+  const { dir, trackers, sequential, paused, downLimit, upLimit, trust } = options;
+  if (dir !== undefined) checkText('dir', dir);
+  for (const tracker of trackers ?? []) checkText('trackers', tracker);
+  if (downLimit !== undefined) checkNumber('downLimit', downLimit, 1, Infinity, false);
+  if (upLimit !== undefined) checkNumber('upLimit', upLimit, 1, Infinity, false);
+  for (const [name, value] of Object.entries({ sequential, paused })) {
+    if (value !== undefined && typeof value !== 'boolean') {
+      throw new UsageError(`option ${name} must be true or false`);
+    }
+  }
+  if (trust !== undefined && trust !== 'resume' && trust !== 'check') {
+    throw new UsageError(`option trust must be resume or check, got ${JSON.stringify(trust)}`);
+  }
+}
+
+/** @throws UsageError `ERR_INVALID_OPTION` for a limit that is no rate. */
+export function checkLimits(limits: { down?: number; up?: number }): void {
+  if (limits.down !== undefined) checkNumber('down', limits.down, 1, Infinity, false);
+  if (limits.up !== undefined) checkNumber('up', limits.up, 1, Infinity, false);
+}
+
+/** @throws UsageError `ERR_INVALID_OPTION` for any other word. */
+export function checkPriority(priority: FilePriority): void {
+  if (!['skip', 'low', 'normal', 'high'].includes(priority)) {
+    throw new UsageError(`priority must be skip, low, normal or high, got ${JSON.stringify(priority)}`);
+  }
+}
+
 function checkText(name: string, value: unknown): void {
   if (typeof value !== 'string' || value === '' || value.includes('\0')) {
     throw new UsageError(`option ${name} must be a non-empty text, got ${JSON.stringify(value)}`);

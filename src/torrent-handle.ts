@@ -12,7 +12,7 @@ import type {
   TrackerInfo,
 } from './events.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
-import type { FileFilter, FilePriority } from './options.ts';
+import { checkLimits, checkPriority, type FileFilter, type FilePriority } from './options.ts';
 import { selectFiles } from './select-files.ts';
 import { canonicalIp, type PeerAddress } from './util/ip.ts';
 
@@ -137,24 +137,33 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
     }
   }
 
-  /** Resolves as soon as some peer is connected; rejects with `ERR_NO_PEERS` after `timeoutMs`. */
+  /**
+   * Resolves as soon as some peer is connected. Rejects with `ERR_NO_PEERS` after `timeoutMs`, with the torrent's error
+   * if it fails, or `ERR_CLOSED` if it is removed.
+   */
   async connected(timeoutMs: number): Promise<void> {
+    this.#throwIfEnded();
     if (this.peers.length > 0) return;
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.off('peer', onPeer);
-        reject(new TimeoutError(`no peer of ${this.name} could be reached in ${timeoutMs} ms`));
-      }, timeoutMs);
-      const onPeer = (): void => {
-        clearTimeout(timer);
-        resolve();
+    const isInTime = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => finish(false), timeoutMs);
+      const onPeer = (): void => finish(true);
+      const onState = (state: TorrentState): void => {
+        if (state === 'failed' || state === 'closed') finish(true);
       };
-      this.once('peer', onPeer);
+      const finish = (result: boolean): void => {
+        clearTimeout(timer);
+        this.off('peer', onPeer).off('state', onState);
+        resolve(result);
+      };
+      this.on('peer', onPeer).on('state', onState);
     });
+    this.#throwIfEnded();
+    if (!isInTime) throw new TimeoutError(`no peer of ${this.name} could be reached in ${timeoutMs} ms`);
   }
 
   /** Sets how much files are wanted; `skip` leaves them out. May be called at any time. */
   prioritize(files: FileFilter, priority: FilePriority): void {
+    checkPriority(priority);
     const chosen = selectFiles(this.metaInfo, files);
     this.#engineTorrent.setFilePriority(
       this.metaInfo.files.filter((file) => chosen[file.index]).map((file) => file.index),
@@ -162,7 +171,7 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
     );
   }
 
-  /** Leaves the swarm and keeps everything else. */
+  /** Leaves the swarm and keeps all that is on disk. Blocks of unfinished pieces are fetched again after it. */
   pause(): void {
     this.#engineTorrent.pause();
   }
@@ -193,6 +202,7 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
 
   /** Bytes per second for this torrent; Infinity is no limit. */
   setLimits(limits: { down?: number; up?: number }): void {
+    checkLimits(limits);
     this.#engineTorrent.setLimits(limits);
   }
 

@@ -67,8 +67,9 @@ async function findBadPieces(
   const bad: number[] = [];
   let next = 0;
   let done = 0;
+  let isOver = false;
   const lane = async (): Promise<void> => {
-    while (next < metaInfo.pieceCount) {
+    while (next < metaInfo.pieceCount && !isOver) {
       signal?.throwIfAborted();
       const piece = next++;
       const valid = await new Promise<boolean>((resolve, reject) => {
@@ -82,7 +83,12 @@ async function findBadPieces(
       onProgress?.({ done, total: metaInfo.length });
     }
   };
-  await Promise.all(Array.from({ length: lanes }, lane));
+  try {
+    await Promise.all(Array.from({ length: lanes }, lane));
+  } finally {
+    // One failed: the others must not go on with a storage that is being closed.
+    isOver = true;
+  }
   return bad.sort((a, b) => a - b);
 }
 

@@ -49,8 +49,13 @@ export const BITFIELDS_MAX = 16;
 export const SEND_BACKLOG_MAX = 2_097_152;
 /** Allowed-fast pieces that a peer may name. Others keep 100; BEP 6 sends about 10. */
 export const ALLOWED_FAST_MAX = 100;
-/** Allowed-fast pieces that we name to a peer (BEP 6: k). */
+/**
+ * Allowed-fast pieces that we name to a peer (BEP 6: k), at most, and one of how many pieces. These pieces go out beside
+ * the slots: in a small torrent ten of them are a large part of what everybody lacks, and a seed that gives the same
+ * ones to fifty peers at once is slower for all (simulated: 100 peers and 40 pieces take 2.6 times as long).
+ */
 export const ALLOWED_FAST_COUNT = 10;
+export const ALLOWED_FAST_SHARE = 100;
 /** Suggestions kept of a peer. libtorrent 16. */
 export const SUGGESTED_MAX = 16;
 

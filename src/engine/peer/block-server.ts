@@ -1,4 +1,5 @@
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
+import type { PieceSet } from '../../util/piece-set.ts';
 import { PeerError, type PeerLink } from '../../wire/link.ts';
 import type { BandwidthShare } from '../bandwidth.ts';
 import { BAD_REQUESTS_MAX, REQUEST_LENGTH_MAX } from '../limits.ts';
@@ -25,6 +26,10 @@ export interface ServerPeer {
   readonly link: PeerLink;
   readonly fast: boolean;
   readonly weChoke: boolean;
+  /** Payload we give it, bytes per second. */
+  readonly upRate: number;
+  /** Pieces it has. */
+  readonly have: PieceSet;
   onUploaded(bytes: number): void;
 }
 
@@ -51,6 +56,10 @@ export class BlockServer implements UploadHost {
   /** Requests waiting here. */
   get queued(): number {
     return this.#queue?.count ?? 0;
+  }
+
+  get upRate(): number {
+    return this.#peer.upRate;
   }
 
   now(): number {
@@ -115,9 +124,10 @@ export class BlockServer implements UploadHost {
     this.#reject(piece, begin, length);
   }
 
+  /** BEP 6: allowed-fast pieces are for peers that have nothing to trade yet. */
   #takeAllowed(piece: number): boolean {
     const left = this.#allowed?.get(piece) ?? 0;
-    if (left <= 0) return false;
+    if (left <= 0 || this.#peer.have.count > this.#allowed!.size) return false;
     this.#allowed!.set(piece, left - 1);
     return true;
   }

@@ -79,6 +79,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
   #downMeter: RateMeter | null = null;
   #upMeter: RateMeter | null = null;
   #batchBytes = 0;
+  #batchAt = 0;
   #countedBytes = 0;
   #receivedBytes = -1;
   #receivedAt: number;
@@ -317,10 +318,10 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
   }
 
   onBlock(piece: number, begin: number, length: number): void {
-    if (!this.requester.onBlock(piece, begin, length, this.#host.now())) return;
-    this.downloaded += length;
+    // One look at the clock serves all blocks of a chunk.
+    if (this.#batchBytes === 0) this.#batchAt = this.#host.now();
     this.#batchBytes += length;
-    this.#host.counters.onDownloaded(length, this.#host.now());
+    this.requester.onBlock(piece, begin, length, this.#batchAt);
   }
 
   /** A chunk has been worked off: count it, ask for more, send what was asked for. */
@@ -336,8 +337,10 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
       this.#host.onInterestChanged(this);
     }
     if (this.#batchBytes > 0) {
+      this.downloaded += this.#batchBytes;
       this.#downMeter ??= new RateMeter();
       this.#downMeter.add(this.#batchBytes, now);
+      this.#host.counters.onDownloaded(this.#batchBytes, now);
       this.#batchBytes = 0;
     }
     this.#limitReading(now);

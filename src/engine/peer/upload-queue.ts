@@ -10,11 +10,19 @@ import { SEND_HIGH_WATER, type PeerLink } from '../../wire/link.ts';
  * and small messages do not wait behind megabytes.
  */
 
+/**
+ * A link may hold as much as it sends in a second, within bounds: on a slow line what it holds cannot be taken back any
+ * more, and on a fast one too little leaves it idle between two turns.
+ */
+const LINK_BYTES_MIN = 65_536;
+
 /** What the queue needs to know of its session. */
 export interface UploadHost {
   readonly link: PeerLink;
   readonly cache: ReadCache;
   readonly bandwidth: BandwidthShare;
+  /** What the peer takes, bytes per second. */
+  readonly upRate: number;
   now(): number;
   /** A block was handed to the link. */
   onSent(bytes: number): void;
@@ -107,9 +115,10 @@ export class UploadQueue implements ExtentWaiter, TokenWaiter {
 
   /** Hands blocks to the link while it takes them. */
   pump(): void {
-    const { link, cache, bandwidth } = this.#host;
+    const { link, cache, bandwidth, upRate } = this.#host;
+    const linkBytesMax = Math.min(SEND_HIGH_WATER, Math.max(LINK_BYTES_MIN, upRate));
     while (this.#count > 0 && !this.#closed && !this.#waitingForTokens) {
-      if (link.queuedBytes >= SEND_HIGH_WATER) return;
+      if (link.queuedBytes >= linkBytesMax) return;
       const at = this.#slot(0);
       const piece = this.#ring[at]!;
       const begin = this.#ring[at + 1]!;

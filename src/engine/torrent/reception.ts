@@ -4,7 +4,7 @@ import { allowedFastSet } from '../../wire/allowed-fast.ts';
 import type { ExtendedHandshake } from '../../wire/extension/extended-handshake.ts';
 import { Feature, hasFeature, reservedOf } from '../../wire/handshake.ts';
 import { PeerError, type Handshake, type PeerLink } from '../../wire/link.ts';
-import { ALLOWED_FAST_COUNT, UPLOAD_QUEUE_MAX } from '../limits.ts';
+import { ALLOWED_FAST_COUNT, ALLOWED_FAST_SHARE, UPLOAD_QUEUE_MAX } from '../limits.ts';
 import { Extensions } from '../peer/extensions.ts';
 import { PeerSession } from '../peer/peer-session.ts';
 import type { KnownPeer } from './peer-roster.ts';
@@ -93,7 +93,8 @@ export class Reception {
 
   #allowFast(session: PeerSession): void {
     const { infoHash, pieceCount } = this.#torrent.metaInfo;
-    const set = allowedFastSet(session.link.remote.host, infoHash, pieceCount, ALLOWED_FAST_COUNT, sha1);
+    const count = Math.min(ALLOWED_FAST_COUNT, Math.floor(pieceCount / ALLOWED_FAST_SHARE));
+    const set = allowedFastSet(session.link.remote.host, infoHash, pieceCount, count, sha1);
     session.server.allow(set.filter((piece) => this.#torrent.picker.hasPiece(piece)));
   }
 

@@ -453,7 +453,8 @@ export class Torrent implements SessionHost, GreetedTorrent {
   fail(error: TorrentTsError): void {
     if (!this.#lifecycle.isActive) return;
     this.#error = error;
-    this.#inventory.interrupt();
+    // Whatever went wrong, what is on disk is found out anew before anything is remembered of it.
+    this.#inventory.distrust();
     this.#lifecycle.to('failed');
     this.#observer.onFailed(error);
     this.#supply.leave('torrent-stopped');
@@ -464,8 +465,6 @@ export class Torrent implements SessionHost, GreetedTorrent {
   /** Our own code failed in the midst of something: nothing of this torrent can be relied on any more. */
   onBug(error: unknown): void {
     log('%s: a bug: %O', this.metaInfo.name, error);
-    // What is remembered from here on may be wrong.
-    this.#inventory.distrust();
     const what = error instanceof Error ? error.message : String(error);
     const report = new InternalError(`a bug stopped ${this.metaInfo.name}: ${what}`, { cause: error });
     guard(
