@@ -44,6 +44,7 @@ describe('upload queue', () => {
       link,
       cache,
       bandwidth: new Bandwidth(clock, bytesPerSec).share(Infinity),
+      upRate: 1e9,
       now: () => clock.now(),
       onSent: () => undefined,
       onUnreadable: (piece, begin) => unreadable.push(`${piece} ${begin}`),
