@@ -120,15 +120,21 @@ export class PeerRoster {
     }
   }
 
-  /** By evidence: the address it listens on, if known, and its peer id; the host only after several of its peers. */
-  ban(address: PeerAddress | null, host: string, peerId: Uint8Array): void {
-    this.#bannedIds.add(toHex(peerId));
+  /**
+   * By evidence: the address it listens on, if known, and its peer id; the host only after several of its peers. False
+   * if the peer was banned before: one liar has as many bad pieces as it had in flight.
+   */
+  ban(address: PeerAddress | null, host: string, peerId: Uint8Array): boolean {
+    const id = toHex(peerId);
+    if (this.#bannedIds.has(id)) return false;
+    this.#bannedIds.add(id);
     if (this.#bannedIds.size > BANNED_IDS_MAX) this.#bannedIds.delete(firstOf(this.#bannedIds));
     const known = address ? this.add(address, 'inbound') : null;
     if (known) known.banned = true;
-    if (isLocalIp(host)) return;
+    if (isLocalIp(host)) return true;
     this.#bansByHost.set(host, (this.#bansByHost.get(host) ?? 0) + 1);
     if (this.#bansByHost.size > BANNED_HOSTS_MAX) this.#bansByHost.delete(firstOf(this.#bansByHost.keys()));
+    return true;
   }
 
   isBanned(address: PeerAddress | null, host: string, peerId: Uint8Array): boolean {

@@ -47,6 +47,10 @@ export interface PieceFlowEvents {
  */
 const STUCK_BEATS = 30;
 
+/** More than this being hashed and written, and more pieces than this, is a backlog. Two keep a worker busy. */
+const BEHIND_BYTES = 16 * 1_048_576;
+const BEHIND_PIECES = 2;
+
 /** Scratch space, used up within the turn. */
 const others: PickingPeer[] = [];
 
@@ -80,6 +84,12 @@ export class PieceFlow {
       findFiles: (done) => this.#findFiles(done),
       onDiskRecovered: () => events.onDiskRecovered(),
     });
+  }
+
+  /** The disk is slower than the network: new pieces wait, so that memory holds what arrives and not what is stored. */
+  get isBehind(): boolean {
+    const waiting = this.#verifier.inFlight;
+    return waiting > BEHIND_PIECES && waiting * this.#parts.geometry.pieceLength > BEHIND_BYTES;
   }
 
   onBlockReceived(from: BlockRequester, piece: number, block: number): void {
@@ -221,8 +231,8 @@ export class PieceFlow {
 
   #ban(contributor: Contributor, piece: number): void {
     const session = contributor as PeerSession;
-    this.#parts.roster.ban(session.listenAddress, session.link.remote.host, session.peerId);
-    this.#observer.onBan(addressOf(session), piece);
+    const isNew = this.#parts.roster.ban(session.listenAddress, session.link.remote.host, session.peerId);
+    if (isNew) this.#observer.onBan(addressOf(session), piece);
     session.close('corrupt-data');
   }
 }

@@ -56,6 +56,11 @@ export class PieceVerifier {
     return this.#failure !== null;
   }
 
+  /** Pieces being hashed or written. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
   /** Takes a piece whose blocks are all here. */
   verify(piece: number): void {
     const partial = this.#assembler.seal(piece);
