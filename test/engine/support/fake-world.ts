@@ -73,6 +73,11 @@ export class FakeDisk implements StorageFactory {
     this.contents.set(torrent.metaInfo.name, torrent.content.slice());
   }
 
+  /** All of it, byte by byte? */
+  holds({ metaInfo, content }: ContentTorrent): boolean {
+    return Buffer.from(content).equals(this.contents.get(metaInfo.name) ?? new Uint8Array(0));
+  }
+
   open(metaInfo: MetaInfo): TorrentStorage {
     const later = (answer: () => void): void => {
       if (this.held) this.held.push(answer);

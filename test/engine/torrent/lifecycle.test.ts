@@ -16,7 +16,7 @@ describe('a torrent that starts', () => {
     const seeder = bench.seeder(torrent);
     bench.exchange(torrent, [seeder]);
     expect(engineTorrent.state).toBe('seeding');
-    expect(bench.disk.contents.get('single.bin')).toEqual(torrent.content);
+    expect(bench.disk.holds(torrent)).toBe(true);
     expect(bench.values('state')).toEqual(['checking', 'downloading', 'seeding']);
     expect(bench.values('file')).toEqual([0]);
     expect(bench.values('complete')).toHaveLength(1);
