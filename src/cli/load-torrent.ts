@@ -6,9 +6,9 @@ import { CliError, errorCode, EXIT, reasonOf } from './exit-codes.ts';
 import type { MetaInfo } from './library.ts';
 
 /**
- * The largest .torrent that is read: two million pieces take 40 MiB of hashes, and 200,000 long paths some more.
+ * The largest .torrent that is read: the hashes of 2,097,152 pieces take 40 MiB, and long paths some more.
  */
-const TORRENT_BYTES_MAX = 100 * 1_048_576;
+const TORRENT_BYTES_MAX = 64 * 1_048_576;
 /** The whole fetch of a .torrent, redirects included. */
 const FETCH_TIMEOUT_MS = 30_000;
 
