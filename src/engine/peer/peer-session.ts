@@ -320,8 +320,8 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
   onBlock(piece: number, begin: number, length: number): void {
     // One look at the clock serves all blocks of a chunk.
     if (this.#batchBytes === 0) this.#batchAt = this.#host.now();
-    this.#batchBytes += length;
-    this.requester.onBlock(piece, begin, length, this.#batchAt);
+    // What nobody asked for earns nothing.
+    if (this.requester.onBlock(piece, begin, length, this.#batchAt)) this.#batchBytes += length;
   }
 
   /** A chunk has been worked off: count it, ask for more, send what was asked for. */

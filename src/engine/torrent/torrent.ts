@@ -98,7 +98,9 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#storage = deps.world.storage.open(metaInfo, { dir: options.dir });
     this.assembler = new PieceAssembler(metaInfo.geometry, deps.slabs);
     this.picker = new PiecePicker(metaInfo.geometry, this.#rng.fork('picker'), {
-      mayStartPiece: (piece) => !this.#pieces.isBehind && this.assembler.reserve(piece),
+      // One that has a buffer is begun already, and may hold blocks.
+      mayStartPiece: (piece) =>
+        this.assembler.get(piece) !== undefined || (!this.#pieces.isBehind && this.assembler.reserve(piece)),
     });
     this.picker.sequential = options.sequential;
     this.#disk = new DiskHealth(this.#storage, {
