@@ -123,7 +123,7 @@ describe('URLs', () => {
       response.on('drain', more);
       more();
     });
-    await expect(loadTorrent(stage().context, url)).rejects.toThrow(/larger than 100 MiB, no torrent is$/);
+    await expect(loadTorrent(stage().context, url)).rejects.toThrow(/larger than 64 MiB, no torrent is$/);
   });
 
   test('are no longer waited for after a signal', async () => {
