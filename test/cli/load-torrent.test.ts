@@ -114,7 +114,7 @@ describe('URLs', () => {
     await expect(loadTorrent(stage().context, url)).rejects.toMatchObject({ exitCode: 3 });
   });
 
-  test('that never end are given up at a hundred megabytes', async () => {
+  test('that never end are given up at 64 MiB', async () => {
     const url = await serve((_, response) => {
       const chunk = Buffer.alloc(1_048_576);
       const more = (): void => {
