@@ -92,14 +92,18 @@ export class BlockRequester implements BlockWriter {
   target(piece: number, begin: number, length: number): Uint8Array | null {
     const blockIndex = this.#blockIndex(piece, begin, length);
     this.#receiving = -1;
-    if (!this.pipeline.has(blockIndex) && !this.#late?.has(blockIndex)) {
+    const isAsked = this.pipeline.has(blockIndex);
+    if (!isAsked && !this.#late?.has(blockIndex)) {
       if (this.#crossing > 0) this.#crossing--;
       else if (++this.#unwanted > UNWANTED_BLOCKS_MAX) {
         throw new PeerError('unwanted-blocks', 'sends blocks that nobody asked for');
       }
       return null;
     }
-    const target = this.#host.assembler.open(piece, begin, length, this);
+    const { assembler, picker } = this.#host;
+    // The buffer may have been given back since; the block is as welcome as any.
+    if (!isAsked && !picker.hasPiece(piece) && picker.priority(piece) > 0) assembler.reserve(piece);
+    const target = assembler.open(piece, begin, length, this);
     if (target) this.#receiving = blockIndex;
     return target;
   }
@@ -109,6 +113,7 @@ export class BlockRequester implements BlockWriter {
     const blockIndex = this.#blockIndex(piece, begin, length);
     const late = this.#late?.delete(blockIndex) ?? false;
     const asked = this.pipeline.onBlock(blockIndex, length, now);
+    if (late && !asked) this.pipeline.onLateBlock(length, now);
     const written = this.#receiving === blockIndex;
     this.#receiving = -1;
     if (written && this.#host.assembler.finish(piece, begin, this, this.#peer.contributor)) {

@@ -126,6 +126,13 @@ export class RequestPipeline {
     return true;
   }
 
+  /** A block came whose request was given up: the peer is back. */
+  onLateBlock(length: number, now: number): void {
+    this.#secondBytes += length;
+    this.#lastBlockAt = now;
+    this.#snubbed = false;
+  }
+
   /** Once a second. */
   onBeat(now: number): void {
     const rate = this.#secondBytes;

@@ -214,6 +214,16 @@ export class FakePeer extends FakeLink {
     return this;
   }
 
+  override endTurn(): void {
+    const { sink } = this;
+    try {
+      super.endTurn();
+    } catch (error) {
+      if (!sink?.onBug) throw error;
+      sink.onBug(error);
+    }
+  }
+
   /** Hangs up. */
   hangUp(): void {
     this.close('closed-by-peer');
