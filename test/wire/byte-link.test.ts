@@ -61,6 +61,19 @@ describe('a byte link', () => {
     expect(() => pair.listener.inject(handshakeBytes())).toThrow('a bug');
   });
 
+  test('tells a bug of ours to the sink that wants to know, and closes', () => {
+    const { listenerSink, dialerSink, dialer, pair } = linked();
+    const bugs: unknown[] = [];
+    listenerSink.onCall = (call) => {
+      throw new TypeError(`a bug in ${call.split(' ')[0]}`);
+    };
+    Object.assign(listenerSink, { onBug: (error: unknown) => bugs.push(error) });
+    dialer.handshake(HELLO);
+    pair.turns.settle();
+    expect(bugs.map(String)).toEqual(['TypeError: a bug in handshake', 'TypeError: a bug in closed']);
+    expect(dialerSink.closedWith).toBe('closed-by-peer');
+  });
+
   test('accepts messages of the fast extension only if both ends offered it', () => {
     for (const [ours, theirs, accepted] of [
       [true, true, true],
