@@ -4,6 +4,7 @@ import type { MetaInfo } from './metainfo/metainfo.ts';
 import type { IpFamily, PeerAddress } from './util/ip.ts';
 import type { Slab } from './util/slab-pool.ts';
 import type { DisconnectReason, PeerLink } from './wire/link.ts';
+import type { ObfuscatedLookup } from './wire/mse/negotiation.ts';
 
 /**
  * What the engine needs from a world. `src/node/` is the real one, `src/sim/` the simulated one; the contract suites
@@ -40,8 +41,12 @@ export interface PeerTransport {
     timeoutMs: number,
     done: (result: PeerLink | 'connect-failed' | 'connect-timeout') => void,
   ): Cancel;
-  /** Who takes inbound links. The listener attaches a sink in the same turn or closes the link. */
-  onInbound(listener: (link: PeerLink) => void): void;
+  /**
+   * Who takes inbound links. The listener attaches a sink in the same turn or closes the link. With `lookup`, which
+   * finds the torrent that an encrypted handshake asks for, peers may encrypt; without it, or on transports that have no
+   * encryption, they speak plain.
+   */
+  onInbound(listener: (link: PeerLink) => void, lookup?: ObfuscatedLookup): void;
   /** The port that peers can reach us at, 0 if we do not listen. */
   readonly listenPort: number;
 }

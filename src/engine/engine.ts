@@ -1,9 +1,11 @@
+import { sha1 } from '../metainfo/info-hash.ts';
 import type { MetaInfo } from '../metainfo/metainfo.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Cancel, World } from '../ports.ts';
 import { toHex } from '../util/bytes.ts';
 import { Rng } from '../util/rng.ts';
 import { SlabPool } from '../util/slab-pool.ts';
+import { obfuscatedName } from '../wire/mse/negotiation.ts';
 import { makePeerId, PEER_ID_LENGTH } from '../wire/peer-id.ts';
 import { Bandwidth } from './bandwidth.ts';
 import { AnnounceLimiter } from './discovery/announce-limiter.ts';
@@ -45,6 +47,8 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #rng: Rng;
   readonly #torrents = new Map<string, Torrent>();
+  /** Info hashes by the names that encrypted handshakes ask with, in hexadecimal. */
+  readonly #obfuscated = new Map<string, Uint8Array>();
   readonly #slabs: SlabPool;
   readonly #readBuffers: SlabPool;
   readonly #connections: ConnectionCount;
@@ -74,12 +78,13 @@ export class Engine {
     this.#dialBudget = new DialBudget(world.clock);
     this.#greeter = new Greeter(world.clock, (infoHash) => this.#torrents.get(toHex(infoHash)) ?? null);
     this.#udpTrackers = world.datagrams ? new UdpTrackerClient(world) : null;
+    const lookup = (name: Uint8Array): Uint8Array | null => this.#obfuscated.get(toHex(name)) ?? null;
     for (const transport of world.transports) {
       transport.onInbound((link) => {
         if (this.#closed || this.#connections.free <= 0) link.close('too-many-connections');
         else if (this.#torrents.size === 0) link.close('unknown-torrent');
         else this.#greeter.greetInbound(link);
-      });
+      }, lookup);
     }
   }
 
@@ -126,6 +131,7 @@ export class Engine {
       observer,
     );
     this.#torrents.set(metaInfo.infoHashHex, torrent);
+    this.#obfuscated.set(toHex(obfuscatedName(metaInfo.infoHash, sha1)), metaInfo.infoHash);
     this.#beat ??= this.#world.clock.at(this.#world.clock.now() + BEAT_MS, () => this.#onBeat());
     torrent.start();
     return torrent;
@@ -134,8 +140,11 @@ export class Engine {
   /** Stops a torrent and forgets it. */
   removeTorrent(torrent: Torrent, done: () => void): void {
     torrent.close(() => {
-      const { infoHashHex } = torrent.metaInfo;
-      if (this.#torrents.get(infoHashHex) === torrent) this.#torrents.delete(infoHashHex);
+      const { infoHash, infoHashHex } = torrent.metaInfo;
+      if (this.#torrents.get(infoHashHex) === torrent) {
+        this.#torrents.delete(infoHashHex);
+        this.#obfuscated.delete(toHex(obfuscatedName(infoHash, sha1)));
+      }
       if (this.#torrents.size === 0) {
         this.#slabs.releaseFree();
         this.#readBuffers.releaseFree();

@@ -4,8 +4,11 @@ import type { Cancel, Clock, PeerTransport } from '../ports.ts';
 import { canonicalIp, isDialable, type PeerAddress } from '../util/ip.ts';
 import { logger } from '../util/log.ts';
 import { ByteLink } from '../wire/byte-link.ts';
-import type { PeerLink } from '../wire/link.ts';
+import type { ByteStream, PeerLink } from '../wire/link.ts';
+import { MseStream } from '../wire/mse/mse-stream.ts';
+import type { MseTools, ObfuscatedLookup } from '../wire/mse/negotiation.ts';
 import { canHaveOwnBuffer, withOwnBuffer } from './accepted-socket.ts';
+import { mseTools } from './key-exchange.ts';
 import { TcpCommons, TcpStream } from './tcp-stream.ts';
 
 const log = logger('tcp');
@@ -38,7 +41,7 @@ export interface TcpTransportOptions {
   readonly ownBuffers?: boolean;
 }
 
-/** Connections to peers over TCP. */
+/** Connections to peers over TCP. Those that we dial are plain; those that we accept are as the peer begins them. */
 export class TcpTransport implements PeerTransport {
   readonly #clock: Clock;
   readonly #commons: TcpCommons;
@@ -49,13 +52,16 @@ export class TcpTransport implements PeerTransport {
     : null;
   /** All sockets that are not closed, with the link over them once they are connected. */
   readonly #open = new Map<TcpStream, ByteLink | null>();
+  readonly #mse: MseTools;
   #listener: ((link: PeerLink) => void) | null = null;
+  #lookup: ObfuscatedLookup | null = null;
   #pendingInbound = 0;
   #closing: Promise<void> | null = null;
 
   private constructor(clock: Clock, server: Server | null, ownBuffers: boolean) {
     this.#clock = clock;
     this.#commons = new TcpCommons(clock);
+    this.#mse = mseTools(clock);
     this.#server = server;
     this.#ownBuffers = ownBuffers;
     server?.on('connection', (socket) => this.#accept(socket));
@@ -74,8 +80,9 @@ export class TcpTransport implements PeerTransport {
     return (this.#server?.address() as AddressInfo | null)?.port ?? 0;
   }
 
-  onInbound(listener: (link: PeerLink) => void): void {
+  onInbound(listener: (link: PeerLink) => void, lookup?: ObfuscatedLookup): void {
     this.#listener = listener;
+    this.#lookup = lookup ?? null;
   }
 
   dial(
@@ -167,11 +174,13 @@ export class TcpTransport implements PeerTransport {
     this.#pendingInbound++;
     stream.onSettled = () => this.#pendingInbound--;
     stream.onGone = () => this.#open.delete(stream);
-    listener(this.#link(stream));
+    const lookup = this.#lookup;
+    listener(this.#link(stream, lookup === null ? stream : new MseStream(stream, this.#mse, lookup)));
   }
 
-  #link(stream: TcpStream): ByteLink {
-    const link = new ByteLink(stream);
+  /** A link over the socket of `stream`, by way of `top`. */
+  #link(stream: TcpStream, top: ByteStream = stream): ByteLink {
+    const link = new ByteLink(top);
     this.#open.set(stream, link);
     return link;
   }

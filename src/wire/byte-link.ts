@@ -223,7 +223,7 @@ export class ByteLink implements PeerLink, ByteStreamSink {
     }
   }
 
-  onEnd(reason: 'closed-by-peer' | 'connection-error'): void {
+  onEnd(reason: DisconnectReason): void {
     this.#reason ??= reason;
     this.onClosed();
   }

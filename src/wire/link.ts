@@ -216,8 +216,8 @@ export interface ByteStreamSink {
   onFlush(): void;
   /** Bytes of earlier writes are gone, and their sources released; `bufferedBytes` says how many are left. */
   onDrained(): void;
-  /** The other end closed, or the network failed. */
-  onEnd(reason: 'closed-by-peer' | 'connection-error'): void;
+  /** The other end closed, the network failed, or the peer was refused before it said anything to the sink. */
+  onEnd(reason: DisconnectReason): void;
   /** What we closed is closed. */
   onClosed(): void;
 }

@@ -52,7 +52,7 @@ function guardClock(clock: Clock, onBug: OnBug): Clock {
 function guardTransport(transport: PeerTransport, onBug: OnBug): PeerTransport {
   return {
     dial: (to, timeoutMs, done) => transport.dial(to, timeoutMs, guard(done, onBug)),
-    onInbound: (listener) => transport.onInbound(guard(listener, onBug)),
+    onInbound: (listener, lookup) => transport.onInbound(guard(listener, onBug), lookup),
     get listenPort() {
       return transport.listenPort;
     },

@@ -12,8 +12,6 @@ const client = new WebTorrent({
   utp: false,
   utPex: false,
   torrentPort: Number(port),
-  // By default it dials with encryption and never without, and encryption is not spoken here.
-  secure: 0,
   ...(upLimit ? { uploadLimit: Number(upLimit) } : {}),
 });
 client.on('error', (error) => {
