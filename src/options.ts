@@ -30,7 +30,10 @@ export interface ClientOptions {
   seed?: number;
 }
 
-/** A file filter: indices, ranges as `[from, to]`, or glob patterns over the path inside the torrent. */
+/**
+ * A file filter: indices, ranges as `[from, to]`, or glob patterns over the path inside the torrent. A pattern without
+ * a slash (`*.srt`) is about names, in whatever folder they are.
+ */
 export type FileFilter = readonly (number | readonly [number, number] | string)[];
 
 export type FilePriority = 'skip' | 'low' | 'normal' | 'high';

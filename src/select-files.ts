@@ -5,7 +5,8 @@ import type { FileFilter } from './options.ts';
 
 /**
  * Which files a filter means, by index. A number is an index, a pair a range of indices, a text a glob over the path
- * inside the torrent, with or without the torrent's own folder in front.
+ * inside the torrent, with or without the torrent's own folder in front. As in other tools, a text without a slash is
+ * about names, wherever they are: `*.srt`. A path written out means that file, also if it has brackets or stars.
  * @throws UsageError if a part of the filter matches nothing.
  */
 export function selectFiles(metaInfo: MetaInfo, filter: FileFilter): boolean[] {
@@ -26,7 +27,8 @@ export function selectFiles(metaInfo: MetaInfo, filter: FileFilter): boolean[] {
 function matcher(part: FileFilter[number], metaInfo: MetaInfo): (index: number, path: string) => boolean {
   if (typeof part === 'number') return (index) => index === part;
   if (typeof part !== 'string') return (index) => index >= part[0] && index <= part[1];
-  const glob = picomatch(part, { dot: true });
+  const glob = picomatch(part, { dot: true, basename: !part.includes('/') });
   const folder = metaInfo.isSingleFile ? '' : `${metaInfo.name}/`;
-  return (_, path) => glob(path) || (path.startsWith(folder) && glob(path.slice(folder.length)));
+  const matches = (path: string): boolean => path === part || glob(path);
+  return (_, path) => matches(path) || (path.startsWith(folder) && matches(path.slice(folder.length)));
 }
