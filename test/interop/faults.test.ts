@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Child } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
-import { libtorrent } from './clients/libtorrent.ts';
+import { encryptedLibtorrent, libtorrent } from './clients/libtorrent.ts';
 import { PEER_PORT } from './clients/client.ts';
 import { ours } from './clients/ours.ts';
 import { Lab, SINGLE } from './lab.ts';
@@ -39,21 +39,26 @@ test('a download that is killed goes on where it was: what was whole is not aske
 /** Left without an answer, libtorrent gives up its encrypted attempt after eleven seconds. */
 const WELL_BEFORE_MS = 5_000;
 
-test('an encrypted first attempt is turned away at once, so libtorrent soon tries plain and has its first block', async () => {
-  const torrent = lab.torrent({ ...SINGLE, name: 'encrypted attempt.bin' }, []);
-  const seedHost = lab.host();
-  const seeder = await lab.seed(ours, torrent, { host: seedHost });
-  await seeder.child.line(/seeding/i);
-  const dir = lab.folder('encrypted');
-  const downloader = await lab.download(libtorrent, torrent, {
-    dir,
-    peer: `${seedHost.address}:${PEER_PORT}`,
+for (const client of [
+  libtorrent,
+  encryptedLibtorrent('plaintext'),
+  encryptedLibtorrent('rc4'),
+  encryptedLibtorrent('both'),
+]) {
+  test(`${client.name} dials us encrypted and has its first block at once`, async () => {
+    const torrent = lab.torrent({ ...SINGLE, name: `${client.name}.bin` }, []);
+    const seedHost = lab.host();
+    const seeder = await lab.seed(ours, torrent, { host: seedHost });
+    await seeder.child.line(/seeding/i);
+    const dir = lab.folder('encrypted');
+    const peer = `${seedHost.address}:${PEER_PORT}`;
+    const downloader = await lab.download(client, torrent, { dir, peer });
+    await downloader.complete(30_000);
+    const [, milliseconds] = await downloader.child.line(/^first (\d+)$/);
+    expect(Number(milliseconds)).toBeLessThan(WELL_BEFORE_MS);
+    lab.expectSame(torrent, dir, client);
   });
-  await downloader.complete(30_000);
-  const [, milliseconds] = await downloader.child.line(/^first (\d+)$/);
-  expect(Number(milliseconds)).toBeLessThan(WELL_BEFORE_MS);
-  lab.expectSame(torrent, dir, libtorrent);
-});
+}
 
 function uploaded(seeder: Child): number {
   const counts = seeder.stdout.flatMap((line) => /^uploaded (\d+)$/.exec(line)?.[1] ?? []);

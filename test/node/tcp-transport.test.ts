@@ -7,12 +7,16 @@ import { LINGERING_MAX } from '../../src/node/tcp-stream.ts';
 import { PENDING_INBOUND_MAX, TcpTransport, type TcpTransportOptions } from '../../src/node/tcp-transport.ts';
 import { canHaveOwnBuffer } from '../../src/node/accepted-socket.ts';
 import { SystemClock } from '../../src/node/system-clock.ts';
+import { sha1 } from '../../src/metainfo/info-hash.ts';
+import { DiffieHellmanExchange, KEY_EXCHANGES_PER_SEC, mseTools } from '../../src/node/key-exchange.ts';
+import { equalBytes, writeU32 } from '../../src/util/bytes.ts';
 import type { PeerAddress } from '../../src/util/ip.ts';
 import { reservedOf } from '../../src/wire/handshake.ts';
 import type { PeerLink } from '../../src/wire/link.ts';
+import { Initiator, obfuscatedName, PLAINTEXT, RC4 } from '../../src/wire/mse/negotiation.ts';
 import { peerLinkContract } from '../contract/peer-link.contract.ts';
 import { until } from '../support/until.ts';
-import { patterned, RecordingSink } from '../wire/recording-sink.ts';
+import { brief, patterned, RecordingSink } from '../wire/recording-sink.ts';
 
 const HAS_IPV6 = Object.values(networkInterfaces()).some((list) =>
   list?.some(({ address }) => address === '::1'),
@@ -198,7 +202,7 @@ describe('a connection', () => {
     }
   });
 
-  test('that begins with a byte of no handshake is closed at once', async () => {
+  test('that begins with a byte of no handshake is closed at once where nobody takes encrypted ones', async () => {
     await using open = await opened({ port: 0, host: '127.0.0.1' });
     const sink = new RecordingSink();
     open.transport.onInbound((link) => link.attach(sink));
@@ -358,6 +362,94 @@ describe('closing the transport', () => {
   });
 });
 
+describe('a peer that begins encrypted', () => {
+  const infoHash = patterned(20, 4);
+  const lookup = (name: Uint8Array): Uint8Array | null =>
+    equalBytes(name, obfuscatedName(infoHash, sha1)) ? infoHash : null;
+
+  for (const ownBuffers of [true, false]) {
+    test.each([
+      { what: 'plain', provide: PLAINTEXT | RC4 },
+      { what: 'enciphered', provide: RC4 },
+    ])(`trades blocks, $what, with own buffers ${ownBuffers ? 'on' : 'off'}`, async ({ provide }) => {
+      await using open = await opened({ port: 0, host: '127.0.0.1', ownBuffers });
+      const sink = new RecordingSink();
+      const blocks = Array.from({ length: 40 }, (_, i) => patterned(16_384, i));
+      let released = 0;
+      open.transport.onInbound((link) => {
+        link.attach(sink);
+        sink.onCall = (call) => {
+          if (!call.startsWith('handshake')) return;
+          link.handshake({ ...HELLO, infoHash });
+          for (const block of blocks) link.piece(0, 0, block, { release: () => released++ });
+        };
+      }, lookup);
+      const socket = connect(open.transport.listenPort, '127.0.0.1');
+      const initial = handshakeBytes();
+      const initiator = new Initiator(
+        mseTools(clock),
+        new DiffieHellmanExchange(),
+        { infoHash, provide, initial },
+        (bytes) => socket.write(bytes),
+      );
+      const received: Uint8Array[] = [];
+      socket.on('data', (data) => {
+        const wasAgreed = initiator.agreement !== null;
+        const rest = wasAgreed ? data : data.subarray(initiator.receive(data));
+        const { agreement } = initiator;
+        if (agreement !== null && !wasAgreed) {
+          const message = pieceBytes(patterned(16_384, 77));
+          agreement.outgoing?.apply(message);
+          socket.write(message);
+        }
+        agreement?.incoming?.apply(rest);
+        received.push(rest);
+      });
+      const expected = Buffer.concat(blocks.map(pieceBytes));
+      const count = (): number => received.reduce((sum, part) => sum + part.length, 0);
+      expect(await until(() => count() === 68 + expected.length)).toBe(true);
+      expect(Buffer.concat(received).subarray(68).equals(expected)).toBe(true);
+      expect(await until(() => sink.calls.length === 3)).toBe(true);
+      expect(sink.calls[2]).toBe(`block 0 0 ${brief(patterned(16_384, 77))}`);
+      expect(await until(() => released === blocks.length)).toBe(true);
+      expect(initiator.agreement?.incoming === null).toBe(provide !== RC4);
+      socket.destroy();
+    });
+  }
+
+  test('is closed as soon as it cannot become a handshake', async () => {
+    await using open = await opened({ port: 0, host: '127.0.0.1' });
+    const sink = new RecordingSink();
+    open.transport.onInbound((link) => link.attach(sink), lookup);
+    const socket = plainSocket(open.transport.listenPort, '127.0.0.1');
+    socket.write(patterned(96 + 512 + 20));
+    expect(await until(() => socket.destroyed && sink.closedWith !== null)).toBe(true);
+    expect(sink.calls).toEqual(['closed bad-handshake']);
+  });
+
+  test('is closed at once when there have been too many', async () => {
+    const stopped = { now: () => 1_000, at: () => ({ cancel: () => {} }) };
+    await using open = await opened({ port: 0, host: '127.0.0.1', clock: stopped });
+    const closed: (string | null)[] = [];
+    open.transport.onInbound((link) => {
+      const sink = new RecordingSink();
+      sink.onCall = () => closed.push(sink.closedWith);
+      link.attach(sink);
+    }, lookup);
+    const sockets = Array.from({ length: KEY_EXCHANGES_PER_SEC + 5 }, () => {
+      const socket = plainSocket(open.transport.listenPort, '127.0.0.1');
+      socket.write(patterned(96));
+      return socket;
+    });
+    expect(await until(() => closed.length === 5)).toBe(true);
+    expect(closed).toEqual(Array.from({ length: 5 }, () => 'too-many-connections'));
+    expect(
+      await until(() => sockets.filter((socket) => socket.bytesRead >= 96).length === KEY_EXCHANGES_PER_SEC),
+    ).toBe(true);
+    for (const socket of sockets) socket.destroy();
+  });
+});
+
 test('accepted sockets can read into a buffer of ours in this version of Node', async () => {
   expect(await canHaveOwnBuffer()).toBe(true);
 });
@@ -402,6 +494,14 @@ function plainSocket(port: number, host: string): Socket {
   socket.on('error', () => {});
   socket.resume();
   return socket;
+}
+
+function pieceBytes(block: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(13 + block.length);
+  writeU32(bytes, 0, 9 + block.length);
+  bytes[4] = 7;
+  bytes.set(block, 13);
+  return bytes;
 }
 
 function handshakeBytes(): Uint8Array {

@@ -18,6 +18,7 @@ import type {
 import type { PeerAddress } from '../../../src/util/ip.ts';
 import { Feature, reservedOf } from '../../../src/wire/handshake.ts';
 import { PeerError, type LinkSink, type PeerLink } from '../../../src/wire/link.ts';
+import type { ObfuscatedLookup } from '../../../src/wire/mse/negotiation.ts';
 import { contentTorrent, type ContentTorrent } from '../../support/content-torrent.ts';
 import { FakeLink } from './fake-link.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -30,6 +31,8 @@ export class FakeTransport implements PeerTransport {
   readonly listenPort = 6881;
   /** Dials that wait for an answer. */
   readonly dials: { readonly to: PeerAddress; readonly done: (result: DialResult) => void }[] = [];
+  /** How the engine finds the torrent of an encrypted handshake. */
+  lookup: ObfuscatedLookup | null = null;
   #listener: ((link: PeerLink) => void) | null = null;
 
   dial(to: PeerAddress, _timeoutMs: number, done: (result: DialResult) => void): Cancel {
@@ -38,8 +41,9 @@ export class FakeTransport implements PeerTransport {
     return { cancel: () => void this.dials.splice(this.dials.indexOf(dial), 1) };
   }
 
-  onInbound(listener: (link: PeerLink) => void): void {
+  onInbound(listener: (link: PeerLink) => void, lookup?: ObfuscatedLookup): void {
     this.#listener = listener;
+    this.lookup = lookup ?? null;
   }
 
   accept(link: PeerLink): void {

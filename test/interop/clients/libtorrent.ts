@@ -5,21 +5,32 @@ import { PEER_PORT, type Client, type Job, type Running } from './client.ts';
 const PYTHON = '/usr/bin/python3';
 const SCRIPT = fileURLToPath(new URL('libtorrent_peer.py', import.meta.url));
 
-/** libtorrent-rasterbar, the engine of qBittorrent and Deluge, through its Python binding. */
-export const libtorrent: Client = {
-  name: 'libtorrent',
+/** libtorrent-rasterbar, the engine of qBittorrent and Deluge, through its Python binding. It dials encrypted first. */
+export const libtorrent: Client = client('libtorrent', []);
 
-  check() {
-    if (spawnSync(PYTHON, ['-c', 'import libtorrent']).status !== 0) {
-      throw new Error('libtorrent is not installed; install it with: apt-get install -y python3-libtorrent');
-    }
-  },
+/** The same, but it never speaks plain; `level` is what it offers to go on with after the encrypted handshake. */
+export function encryptedLibtorrent(level: 'plaintext' | 'rc4' | 'both'): Client {
+  return client(`libtorrent with forced encryption, ${level}`, ['--encrypted', level]);
+}
 
-  seed: (job) => Promise.resolve(start('seed', job)),
-  download: (job) => Promise.resolve(start('download', job)),
-};
+function client(name: string, flags: readonly string[]): Client {
+  return {
+    name,
 
-function start(role: 'seed' | 'download', job: Job): Running {
+    check() {
+      if (spawnSync(PYTHON, ['-c', 'import libtorrent']).status !== 0) {
+        throw new Error(
+          'libtorrent is not installed; install it with: apt-get install -y python3-libtorrent',
+        );
+      }
+    },
+
+    seed: (job) => Promise.resolve(start('seed', job, flags)),
+    download: (job) => Promise.resolve(start('download', job, flags)),
+  };
+}
+
+function start(role: 'seed' | 'download', job: Job, flags: readonly string[]): Running {
   const child = job.host.start(PYTHON, [
     SCRIPT,
     role,
@@ -28,6 +39,7 @@ function start(role: 'seed' | 'download', job: Job): Running {
     `${job.host.address}:${PEER_PORT},[${job.host.address6}]:${PEER_PORT}`,
     ...(job.upLimit === undefined ? [] : ['--up-limit', String(job.upLimit)]),
     ...(job.peer === undefined ? [] : ['--peer', job.peer]),
+    ...flags,
   ]);
   return {
     child,

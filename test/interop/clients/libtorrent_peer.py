@@ -17,6 +17,7 @@ parser.add_argument("listen")
 parser.add_argument("--peer", default=None)
 parser.add_argument("--up-limit", type=int, default=0)
 parser.add_argument("--plain", action="store_true", help="no encrypted attempt")
+parser.add_argument("--encrypted", choices=["plaintext", "rc4", "both"], help="no plain attempt; what to offer")
 options = parser.parse_args()
 
 settings = {
@@ -33,6 +34,9 @@ settings = {
 }
 if options.plain:
     settings["out_enc_policy"] = int(lt.enc_policy.pe_disabled)
+if options.encrypted:
+    settings["out_enc_policy"] = settings["in_enc_policy"] = int(lt.enc_policy.pe_forced)
+    settings["allowed_enc_level"] = int(getattr(lt.enc_level, "pe_" + options.encrypted))
 session = lt.session(settings)
 # Peers on local networks are in a class of their own that no limit holds for; here all peers are local.
 everyone = lt.ip_filter()

@@ -7,7 +7,7 @@ import type { ByteStreamSink } from '../../../src/wire/link.ts';
 import { Initiator, PLAINTEXT, RC4 } from '../../../src/wire/mse/negotiation.ts';
 import { MseStream } from '../../../src/wire/mse/mse-stream.ts';
 import { brief, cutAtRandom, patterned, RecordingSink } from '../recording-sink.ts';
-import { memoryPair, type Cut, type MemoryStream, type PairOptions } from '../stream-pair.ts';
+import { memoryPair, type Cut, type MemoryStream, type PairOptions, type Turns } from '../stream-pair.ts';
 import { lookupOf, toyTools, type ToyTools } from './tools.ts';
 
 const INFO_HASH = patterned(20, 7);
@@ -73,7 +73,17 @@ class Dialer implements ByteStreamSink {
   }
 }
 
-function setUp(options: PairOptions = {}) {
+interface SetUp {
+  readonly turns: Turns;
+  readonly tools: ToyTools;
+  readonly sink: RecordingSink;
+  readonly link: ByteLink;
+  readonly peer: Dialer;
+  /** The stream below the one under test. */
+  readonly inner: MemoryStream;
+}
+
+function setUp(options: PairOptions = {}): SetUp {
   const { turns, dialer, listener } = memoryPair(options);
   const tools = toyTools(11);
   const sink = new RecordingSink();
@@ -95,8 +105,8 @@ function pieceBytes(block: Uint8Array): Uint8Array {
   return concatBytes([head, block]);
 }
 
-const CUTS: { how: string; cut: () => Cut | undefined }[] = [
-  { how: 'whole', cut: () => undefined },
+const CUTS: { how: string; cut: () => Cut }[] = [
+  { how: 'whole', cut: () => (bytes) => [bytes] },
   { how: 'byte by byte', cut: () => (bytes) => Array.from(bytes, (byte) => Uint8Array.of(byte)) },
   {
     how: 'cut at random',
@@ -184,13 +194,13 @@ test('an enciphered block is given back at once, and its bytes count until the n
     link.handshake(ANSWER);
     link.piece(0, 0, BLOCK, { release: () => released++ });
   };
-  const dialed = inner.peer;
+  const dialled = inner.peer;
   turns.settle();
-  dialed.take(1);
+  dialled.take(1);
   turns.settle();
   inner.take(1);
   turns.settle();
-  dialed.take(1);
+  dialled.take(1);
   turns.settle();
   expect(released).toBe(1);
   // Our half of the encrypted handshake waits too, and is not the link's.
