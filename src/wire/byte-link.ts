@@ -40,8 +40,8 @@ import { OutBuffer } from './out-buffer.ts';
  * reason is fixed by the first of `close`, a `PeerError` and the stream's end; what was batched goes out only if we
  * leave in peace; `onClosed` is the last call and comes from the stream, thus in a later turn.
  *
- * Encryption does not show here: an encrypted connection is a `ByteStream` around a `ByteStream`, which deciphers
- * chunks in place on their way in and copies what it enciphers on its way out.
+ * Encryption does not show here: an encrypted connection is a `ByteStream` around a `ByteStream` (`mse/mse-stream.ts`),
+ * which deciphers chunks in place on their way in and copies what it enciphers on its way out.
  */
 export class ByteLink implements PeerLink, ByteStreamSink {
   readonly kind: LinkKind;

@@ -127,8 +127,8 @@ export class Decoder {
   }
 
   /**
-   * Refuses at the first byte that cannot be a handshake: a peer that tries encryption first waits for this close
-   * before it tries again in plain.
+   * Refuses at the first byte that cannot be a handshake. Encrypted handshakes are dealt with below the link
+   * (`mse/mse-stream.ts`), where the link's bytes are plain again.
    */
   #receiveHandshake(chunk: Uint8Array, offset: number, end: number): number {
     const filled = this.#bodyFilled;

@@ -99,7 +99,7 @@ describe('the decoder', () => {
 describe('a handshake', () => {
   test('is refused at its first byte if it cannot be one, with nothing else awaited', () => {
     for (const byte of [0, 18, 20, 255]) expect(refusalOf([Uint8Array.of(byte)])).toBe('bad-handshake');
-    // What an encrypted handshake or a web browser begins with.
+    // What a web browser begins with.
     expect(refusalOf([utf8('GET / HTTP/1.1\r\n')])).toBe('bad-handshake');
   });
 
