@@ -35,6 +35,8 @@ beforeEach(async () => {
   const started = await sandbox.seed(torrent, source, '--up-limit', SEEDER_LIMIT);
   seeder = started.child;
   tracker.peers = [['127.0.0.1', started.port]];
+  // The seeder's own announce must not be taken for the downloader's.
+  await tracker.heard('started');
   tracker.announces.length = 0;
 });
 
@@ -51,10 +53,8 @@ describe('Ctrl-C during a download', () => {
     expect((await tracker.heard('started')).left).toBe(LENGTH);
     await seederSent(0.3);
 
-    const interrupted = performance.now();
     child.signal('SIGINT');
     expect(await child.exited(PROMPT_MS)).toEqual({ code: 130, signal: null });
-    expect(performance.now() - interrupted).toBeLessThan(PROMPT_MS);
     const stopped = await tracker.heard('stopped');
     expect(stopped.left).toBeLessThan(LENGTH);
     expect(child.stderr.join('\n')).toContain('the same command goes on');
