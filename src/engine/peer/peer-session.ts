@@ -131,6 +131,10 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     return this.requester.pipeline.snubbed;
   }
 
+  get silentSince(): number {
+    return this.requester.pipeline.silentSince;
+  }
+
   /** Payload from it over the last seconds, for picking; the choker ranks by the longer average. */
   get recentRate(): number {
     return this.requester.pipeline.rate;

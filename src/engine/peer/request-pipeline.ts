@@ -61,6 +61,11 @@ export class RequestPipeline {
     return this.#snubbed;
   }
 
+  /** Time of the last block, or of the first request after there was none. */
+  get silentSince(): number {
+    return this.#lastBlockAt;
+  }
+
   /** Recent payload rate, bytes per second: the better of the last second and a five-second average. */
   get rate(): number {
     return Math.max(this.#lastRate, this.#rate);

@@ -4,7 +4,8 @@
  *
  * Asking everybody for everything would end sooner and waste much. So a block is asked for again only where that is
  * likely to help: its owner is expected to take at least twice as long for it as the idle peer would. The expectation
- * is the block's place in the queue times the time the peer takes for one block. And the waste has a bound: each
+ * is the block's place in the queue times the time the peer takes for one block, and never less than the time it has
+ * been silent: a peer that froze would be expected any moment for ever. And the waste has a bound: each
  * duplicate can cost one block, and no more may be out than the budget still covers.
  */
 import { BLOCK_LENGTH } from '../../util/block-length.ts';
@@ -117,7 +118,7 @@ export class Endgame {
     const missing = this.#missingBlocks();
     const ratio = missing < LATE_BLOCKS ? TAKEOVER_RATIO_LATE : TAKEOVER_RATIO;
     const mean = this.#meanRate();
-    const taken = this.#takeOver(entry, room, out, { missing, ratio, mean });
+    const taken = this.#takeOver(entry, room, out, { missing, ratio, mean, now });
     if (taken === 0) entry.duplicatesFrom = now + RETRY_MS;
     return taken;
   }
@@ -126,11 +127,11 @@ export class Endgame {
     entry: PeerEntry,
     room: number,
     out: number[],
-    state: { missing: number; ratio: number; mean: number },
+    state: { missing: number; ratio: number; mean: number; now: number },
   ): number {
     const ours = BLOCK_LENGTH / rateOf(entry, state.mean);
     const least = (entry.outstanding + 1) * ours * state.ratio;
-    if (!this.#anyOwnerSlowerThan(least, state.mean)) return 0;
+    if (!this.#anyOwnerSlowerThan(least, state)) return 0;
     const candidates = this.#candidates(entry, least, state);
     candidates.sort((a, b) => b.seconds - a.seconds);
     let taken = 0;
@@ -145,7 +146,11 @@ export class Endgame {
     return taken;
   }
 
-  #candidates(entry: PeerEntry, least: number, state: { missing: number; mean: number }): Candidate[] {
+  #candidates(
+    entry: PeerEntry,
+    least: number,
+    state: { missing: number; mean: number; now: number },
+  ): Candidate[] {
     const maxOwners = state.missing <= LAST_BLOCKS ? MAX_OWNERS_LAST : MAX_OWNERS;
     const candidates: Candidate[] = [];
     for (const partial of this.#partials.values()) {
@@ -156,13 +161,13 @@ export class Endgame {
         const owner = partial.owners[block]!;
         if (owner === FREE || owner === RECEIVED || owner === entry.slot) continue;
         if (isAlone && !this.#peers.at(owner).peer.snubbed) continue;
-        let seconds = secondsUntil(this.#peers.at(owner), partial.tickets[block]!, state.mean);
+        let seconds = secondsUntil(this.#peers.at(owner), partial.tickets[block]!, state);
         if (seconds < least) continue;
         const others = this.others(partial.piece * this.#geometry.blocksPerPiece + block);
         if (others.length + 1 >= maxOwners) continue;
         // A request of our own among them ends it too: we would not wait for ourselves.
         for (const { slot, ticket } of others) {
-          seconds = Math.min(seconds, secondsUntil(this.#peers.at(slot), ticket, state.mean));
+          seconds = Math.min(seconds, secondsUntil(this.#peers.at(slot), ticket, state));
         }
         if (seconds >= least) candidates.push({ partial, block, seconds });
       }
@@ -171,9 +176,9 @@ export class Endgame {
   }
 
   /** A cheap look before the search through all blocks: in a swarm of equals it says no. */
-  #anyOwnerSlowerThan(seconds: number, mean: number): boolean {
+  #anyOwnerSlowerThan(seconds: number, state: { mean: number; now: number }): boolean {
     for (const owner of this.#peers.slots) {
-      if (owner && owner.outstanding > 0 && secondsUntil(owner, owner.issued, mean) >= seconds) return true;
+      if (owner && owner.outstanding > 0 && secondsUntil(owner, owner.issued, state) >= seconds) return true;
     }
     return false;
   }
@@ -205,7 +210,13 @@ function rateOf(entry: PeerEntry, mean: number): number {
 }
 
 /** Peers serve in the order of the requests, so what was asked before this ticket and is still out comes first. */
-function secondsUntil(owner: PeerEntry, ticket: number, mean: number): number {
+function secondsUntil(
+  owner: PeerEntry,
+  ticket: number,
+  { mean, now }: { mean: number; now: number },
+): number {
   const done = owner.issued - owner.outstanding;
-  return (Math.max(1, ticket - done) * BLOCK_LENGTH) / rateOf(owner, mean);
+  const queued = (Math.max(1, ticket - done) * BLOCK_LENGTH) / rateOf(owner, mean);
+  const silent = (now - (owner.peer.silentSince ?? now)) / 1000;
+  return Math.max(queued, silent);
 }

@@ -6,6 +6,8 @@ export interface PickingPeer {
   readonly have: PieceSet;
   /** Recent payload rate from this peer, bytes per second. */
   readonly recentRate: number;
+  /** When it last gave a block, or was asked after it owed none; monotonic milliseconds. Left out: unknown. */
+  readonly silentSince?: number;
   /** Has let us wait for a block for too long. */
   readonly snubbed: boolean;
   /** Wanted pieces it has and we lack; maintained by the picker alone. Interest is `wantedCount > 0`. */

@@ -109,6 +109,16 @@ describe('which blocks are asked for twice', () => {
     expect(lab.pick(lab.joinSeed(0), 1)).toEqual([[0, 39]]);
   });
 
+  test('those of an owner that has fallen silent, however fast it was: it is expected to be so as long again', () => {
+    const { lab, owner } = allRequested(2, 10_000);
+    const idle = lab.joinSeed(10_000);
+    Object.assign(owner, { silentSince: lab.now });
+    lab.receive(owner, 0, 0);
+    expect(lab.pick(idle, 1)).toEqual([]);
+    lab.now += 3000;
+    expect(lab.pick(idle, 1)).toEqual([[0, 1]]);
+  });
+
   test('never a block of a piece that the peer lacks, or that is skipped', () => {
     const lab = new PickerLab(2, 4);
     const slow = lab.joinSeed(100);
