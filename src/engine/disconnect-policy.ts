@@ -2,10 +2,14 @@ import type { DisconnectReason } from '../wire/link.ts';
 
 /** What to do with a peer after its connection ended. */
 export interface DisconnectPolicy {
-  /** `soon`: it did nothing wrong. `later`: count a failure and back off. `never`: forget it for this run. */
-  readonly redial: 'soon' | 'later' | 'never';
+  /**
+   * `now`: it was us. `soon`: it did nothing wrong. `later`: count a failure and back off. `never`: forget it for this
+   * run.
+   */
+  readonly redial: 'now' | 'soon' | 'later' | 'never';
 }
 
+const NOW: DisconnectPolicy = { redial: 'now' };
 const SOON: DisconnectPolicy = { redial: 'soon' };
 const LATER: DisconnectPolicy = { redial: 'later' };
 const NEVER: DisconnectPolicy = { redial: 'never' };
@@ -34,6 +38,6 @@ export const DISCONNECT_POLICY: Readonly<Record<DisconnectReason, DisconnectPoli
   uninteresting: LATER,
   'too-many-connections': SOON,
   banned: NEVER,
-  'torrent-stopped': SOON,
+  'torrent-stopped': NOW,
   shutdown: SOON,
 };

@@ -96,6 +96,9 @@ export class PeerRoster {
   onDisconnected(peer: KnownPeer, reason: DisconnectReason, now: number): void {
     peer.state = 'idle';
     switch (DISCONNECT_POLICY[reason].redial) {
+      case 'now':
+        peer.dialAt = now;
+        break;
       case 'soon':
         peer.dialAt = now + REDIAL_AFTER_CLOSE_MS * (0.5 + this.#rng.float());
         break;

@@ -422,6 +422,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
       this.#completion.onMissing();
       this.#lifecycle.to('downloading');
       this.roster.forgive(this.now());
+      this.#supply.fill();
     } else {
       this.#lifecycle.to('seeding');
     }
