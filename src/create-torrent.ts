@@ -49,6 +49,8 @@ export interface CreatedTorrent {
   readonly torrentFile: Uint8Array;
   /** Paths on disk of symbolic links, sockets and the like, which are not part of the torrent. */
   readonly skipped: readonly string[];
+  /** Paths whose names are not safe everywhere: whoever downloads the torrent, or seeds it from its file, has others. */
+  readonly renamed: readonly string[];
 }
 
 /**
@@ -92,11 +94,13 @@ export async function createTorrent(path: string, options: CreateOptions = {}): 
       createdAt: options.createdAt === undefined ? Math.floor(Date.now() / 1000) : options.createdAt,
     },
   );
-  return {
-    metaInfo: asOnDisk(parseTorrent(torrentFile), full, content),
-    torrentFile,
-    skipped: content.skipped,
-  };
+  const asDownloaded = parseTorrent(torrentFile);
+  const metaInfo = asOnDisk(asDownloaded, full, content);
+  // A name of the user's own choice is meant to differ.
+  const top = options.name === undefined ? 0 : 1;
+  const below = (path: string): string => path.split('/').slice(top).join('/');
+  const renamed = metaInfo.files.filter((file, i) => below(file.path) !== below(asDownloaded.files[i]!.path));
+  return { metaInfo, torrentFile, skipped: content.skipped, renamed: renamed.map((file) => file.path) };
 }
 
 async function hashContent(

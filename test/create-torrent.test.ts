@@ -93,6 +93,17 @@ describe('what a torrent is made of', () => {
     expect(skipped).toEqual(['dangling', 'link', 'loop', 'pipe'].map((name) => join(dir, 'top', name)));
   });
 
+  test('tells which names will be others for those who download', async () => {
+    const dir = folder();
+    const unsafe = 'a\u001b[31mb';
+    writeTree(dir, { [`top/${unsafe}`]: 1, 'top/plain': 1 });
+    const { metaInfo, renamed, torrentFile } = await createTorrent(join(dir, 'top'), DATELESS);
+    expect(renamed).toEqual([`top/${unsafe}`]);
+    expect(metaInfo.files.map((file) => file.path)).toContain(`top/${unsafe}`);
+    expect(parseTorrent(torrentFile).files.map((file) => file.path)).toContain('top/a_[31mb');
+    expect((await createTorrent(join(dir, 'top'), { ...DATELESS, name: 'other' })).renamed).toEqual(renamed);
+  });
+
   test('excluded files and folders are left out', async () => {
     const dir = folder();
     writeTree(join(dir, 'top'), {

@@ -30,6 +30,7 @@ export async function makeTorrent(
       signal: context.interrupt.signal,
     });
     tellSkipped(context, created.skipped);
+    tellRenamed(context, created.renamed);
     return created;
   } finally {
     view.end();
@@ -43,6 +44,13 @@ function tellSkipped({ terminal }: Context, skipped: readonly string[]): void {
     );
   }
   for (const path of skipped) terminal.detail(`left out: ${safeText(path)}`);
+}
+
+function tellRenamed({ terminal }: Context, renamed: readonly string[]): void {
+  if (renamed.length === 0) return;
+  const names = plural(renamed.length, 'name is', 'names are');
+  terminal.warn(`${names} not safe on every system and will be others for those who download`);
+  for (const path of renamed) terminal.detail(`renamed for others: ${safeText(path)}`);
 }
 
 /** Refuses early, before much is hashed for nothing. */

@@ -131,6 +131,14 @@ function isUrlOf(text: string, protocols: readonly string[]): boolean {
   return URL.canParse(text) && protocols.includes(new URL(text).protocol) && new URL(text).hostname !== '';
 }
 
+/** Memory for buffers: two large pieces must fit. */
+export function parseMemory(text: string): number {
+  const bytes = parseSize(text);
+  const MEMORY_MIN = 16 * 1_048_576;
+  if (bytes < MEMORY_MIN) throw new InvalidArgumentError('Expected at least 16M, such as 64M or 1G.');
+  return bytes;
+}
+
 /** A piece length: a power of two of at least 16 KiB (BEP 3 and all clients). */
 export function parsePieceLength(text: string): number {
   const bytes = parseSize(text);

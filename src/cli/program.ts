@@ -212,7 +212,7 @@ function addTracker(program: Command, runner: Runner): void {
     .addOption(
       option('--udp-port <port>', 'port for UDP')
         .argParser(parse.parsePort)
-        .default(undefined, 'the same number'),
+        .default(undefined, 'the same number; with port 0 another free one'),
     )
     .addOption(option('--no-udp', 'HTTP alone'))
     .addOption(option('--host <address>', 'address to listen on').default(undefined, 'all'));
@@ -305,7 +305,7 @@ function addClientOptions(command: Command): void {
     )
     .addOption(
       option('--memory <size>', 'buffers at most')
-        .argParser(parse.parseSize)
+        .argParser(parse.parseMemory)
         .default(undefined, '256M')
         .env('TORRENT_TS_MEMORY'),
     )

@@ -78,6 +78,11 @@ export function noAddressError(url: string, family: IpFamily): TrackerError {
   return new TrackerError(`no IPv${family} address found`, url, { cause: NO_ADDRESS });
 }
 
+/** The error of a name that has no address of any family. */
+export function unresolvedError(url: string, host: string): TrackerError {
+  return new TrackerError(`no address found for ${host}`, url, { cause: NO_ADDRESS });
+}
+
 /** True if the tracker was not even tried, for want of an address. */
 export function isNoAddressError(error: TrackerError): boolean {
   return error.cause === NO_ADDRESS;

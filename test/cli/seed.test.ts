@@ -110,7 +110,12 @@ describe('seeding a path', () => {
         Promise.resolve({
           ...library,
           createTorrent: () =>
-            Promise.resolve({ metaInfo, torrentFile: Uint8Array.of(1, 2), skipped: ['/x/link'] }),
+            Promise.resolve({
+              metaInfo,
+              torrentFile: Uint8Array.of(1, 2),
+              skipped: ['/x/link'],
+              renamed: [],
+            }),
         }),
     };
     const output = join(folder.path, 'out.torrent');

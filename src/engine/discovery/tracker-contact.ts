@@ -2,7 +2,7 @@ import type { TrackerError } from '../../errors.ts';
 import type { TrackerInfo } from '../../events.ts';
 import type { Cancel } from '../../ports.ts';
 import type { AnnounceResponse } from '../../tracker/announce.ts';
-import { isNoAddressError } from '../../tracker/announce.ts';
+import { isNoAddressError, unresolvedError } from '../../tracker/announce.ts';
 import { AnnounceSchedule } from '../../tracker/schedule.ts';
 import type { TrackerStanding } from '../../tracker/tiers.ts';
 import type { TrackerUrl } from '../../tracker/tracker-url.ts';
@@ -97,7 +97,8 @@ export class TrackerContact implements TrackerStanding {
     for (const other of this.families) other.dropped = false;
     // Of "connection refused" over IPv4 and "no address" over IPv6, the first is what the user can act on.
     const errors = this.#live.flatMap((live) => live.error ?? []);
-    const shown = errors.find((one) => !isNoAddressError(one)) ?? error;
+    const shown =
+      errors.find((one) => !isNoAddressError(one)) ?? unresolvedError(this.url.text, this.url.host);
     this.#message = shown.message;
     return shown;
   }
