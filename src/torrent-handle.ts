@@ -107,20 +107,17 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
   ): AsyncIterableIterator<TorrentStats> {
     const { intervalMs = PROGRESS_INTERVAL_MS, signal } = options;
     let wake: () => void = () => undefined;
-    let isComplete = this.#engineTorrent.isComplete;
     const onChange = (): void => wake();
-    const onComplete = (): void => {
-      isComplete = true;
-      wake();
-    };
-    this.on('state', onChange).on('complete', onComplete);
+    const isOver = (): boolean =>
+      this.#engineTorrent.isComplete || this.state === 'failed' || this.state === 'closed';
+    this.on('state', onChange).on('complete', onChange);
     signal?.addEventListener('abort', onChange);
     try {
       for (;;) {
         signal?.throwIfAborted();
         this.#throwIfEnded();
         yield this.stats;
-        if (isComplete) return;
+        if (this.#engineTorrent.isComplete) return;
         await new Promise<void>((resolve) => {
           const timer = intervalMs === Infinity ? undefined : setTimeout(resolve, intervalMs);
           wake = () => {
@@ -128,11 +125,11 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
             resolve();
           };
           // What happened while the caller held the last snapshot.
-          if (isComplete || signal?.aborted || this.state === 'failed' || this.state === 'closed') wake();
+          if (isOver() || signal?.aborted) wake();
         });
       }
     } finally {
-      this.off('state', onChange).off('complete', onComplete);
+      this.off('state', onChange).off('complete', onChange);
       signal?.removeEventListener('abort', onChange);
     }
   }

@@ -112,9 +112,17 @@ export function trustedPieces(
   const trusted = record.have.clone();
   const map = new FileMap(metaInfo.files, metaInfo.geometry);
   for (const file of metaInfo.files) {
-    if (file.padding || isSameStat(record.files[file.index], stats[file.index])) continue;
+    if (file.padding) continue;
+    const now = stats[file.index];
     const { first, end } = map.piecesOf(file.index);
-    for (let piece = first; piece < end; piece++) trusted.delete(piece);
+    let trustedEnd = end;
+    if (!now || !isSameStat(record.files[file.index], now)) trustedEnd = first;
+    // What lies beyond the end was not there: the file was cut or deleted while the record was made. The few bytes of
+    // a file that is not wanted lie elsewhere.
+    else if (record.priorities[file.index] !== 'skip' && now.size < file.length) {
+      trustedEnd = Math.floor((file.offset + Math.max(0, now.size)) / metaInfo.geometry.pieceLength);
+    }
+    for (let piece = Math.max(first, trustedEnd); piece < end; piece++) trusted.delete(piece);
   }
   return trusted;
 }

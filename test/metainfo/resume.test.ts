@@ -123,6 +123,26 @@ describe('what is trusted', () => {
   });
 
   test.each([
+    ['was gone', -1, 0],
+    ['was cut', 40_000, 4],
+  ])('no piece beyond the end of a file that %s already when the record was made', (_, size, end) => {
+    const full = { ...sample(), have: PieceSet.full(metaInfo.pieceCount) };
+    const files = full.files.map((file, i) => (i === 3 ? { ...file, size } : file));
+    const trusted = trustedPieces({ ...full, files }, files, metaInfo);
+    // File b begins with piece 2.
+    expect([...Array(metaInfo.pieceCount).keys()].filter((piece) => trusted.has(piece))).toEqual(
+      [0, 1, 2, 3].filter((piece) => piece < Math.max(2, end)),
+    );
+  });
+
+  test('pieces that lie partly in a file that is not wanted and not there', () => {
+    const full = { ...sample(), have: PieceSet.full(metaInfo.pieceCount) };
+    const files = full.files.map((file, i) => (i === 3 ? { size: -1, mtimeMs: 0 } : file));
+    const priorities = full.priorities.map((priority, i) => (i === 3 ? 'skip' : priority));
+    expect(trustedPieces({ ...full, files, priorities }, files, metaInfo).isFull).toBe(true);
+  });
+
+  test.each([
     ['shorter', { size: 19_999 }],
     ['newer', { mtimeMs: 1_700_000_000_001 }],
     ['older', { mtimeMs: 1_600_000_000_000 }],
@@ -158,7 +178,7 @@ function sample(): ResumeRecord {
       size: i === 4 ? -1 : length,
       mtimeMs: 1_700_000_000_000 + i / 8,
     })),
-    priorities: ['normal', 'skip', 'low', 'high', 'normal'],
+    priorities: ['normal', 'skip', 'low', 'high', 'skip'],
     uploaded: 123_456_789_012,
     downloaded: 5,
     peers: [

@@ -51,6 +51,13 @@ export class FileProgress {
     return this.#doneBytes[file] === this.#metaInfo.files[file]!.length;
   }
 
+  /** Wanted files of length zero: no piece tells when they are there. */
+  emptyWanted(): number[] {
+    return this.#metaInfo.files
+      .filter(({ index, length, padding }) => length === 0 && !padding && this.#priorities[index] !== 'skip')
+      .map(({ index }) => index);
+  }
+
   wanted(): boolean[] {
     return this.#metaInfo.files.map((file, index) => !file.padding && this.#priorities[index] !== 'skip');
   }

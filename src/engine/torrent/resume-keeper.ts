@@ -45,6 +45,8 @@ export class ResumeKeeper {
   #dirty = false;
   #saving = false;
   #isFailing = false;
+  /** Loads that wait for a save to end. */
+  readonly #loads: (() => void)[] = [];
   #again: ((flushed: boolean) => void)[] | null = null;
   #savedAt: number;
   readonly #onTrouble: (error: StorageError) => void;
@@ -76,16 +78,22 @@ export class ResumeKeeper {
         else done(this.#startingPoint(trust === 'check' ? null : record, stats));
       });
     };
-    if (!this.#store || trust === 'check') {
+    const store = this.#store;
+    if (!store || trust === 'check') {
       stat(null);
       return;
     }
-    this.#store.load(this.#key, (bytes) => {
+    // What is being saved is newer than what could be read.
+    if (this.#saving) {
+      this.#loads.push(() => this.load(trust, onWarning, done));
+      return;
+    }
+    store.load(this.#key, (bytes) => {
       const reading = bytes && decodeResume(bytes, this.#metaInfo);
       if (reading && !reading.ok) onWarning(reading.error);
       // A record of a newer release stays where it is; that release will want it again.
       if (reading && !reading.ok && reading.reason === 'damaged') {
-        this.#store!.setAside(this.#key, () => stat(null));
+        store.setAside(this.#key, () => stat(null));
       } else {
         stat(reading?.ok ? reading.record : null);
       }
@@ -124,6 +132,7 @@ export class ResumeKeeper {
       const again = this.#again;
       this.#again = null;
       done(flushed);
+      for (const load of this.#loads.splice(0)) load();
       if (!again) return;
       this.save(facts, now, (flushedLater) => {
         for (const waiting of again) waiting(flushedLater);

@@ -179,9 +179,9 @@ export class Torrent implements SessionHost, GreetedTorrent {
     return this.state === 'seeding';
   }
 
-  /** All wanted pieces are on disk and flushed. */
+  /** All wanted pieces are known to be on disk and flushed. */
   get isComplete(): boolean {
-    return this.#completion.isComplete;
+    return this.#completion.isComplete && this.#inventory.isComplete;
   }
 
   hasPiece(piece: number): boolean {
@@ -401,6 +401,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     if (this.#staysPaused) {
       this.#lifecycle.to('paused');
       this.#supply.leave('torrent-stopped');
+      if (hasRead) this.#saveResume();
       return;
     }
     if (hasRead) this.#resume.touch();
@@ -447,9 +448,13 @@ export class Torrent implements SessionHost, GreetedTorrent {
   // — trouble and the end
 
   #onStalled(error: StorageError): void {
-    this.#error = error;
-    if (this.state === 'downloading' || this.state === 'seeding') this.#lifecycle.to('stalled');
-    this.#observer.onWarning(error);
+    // What lies in the way of a file does not go by itself; whoever removed it resumes.
+    if (error.code === 'ERR_UNSAFE_PATH') this.fail(error);
+    else {
+      this.#error = error;
+      if (this.state === 'downloading' || this.state === 'seeding') this.#lifecycle.to('stalled');
+      this.#observer.onWarning(error);
+    }
   }
 
   /** Stops for good reason; `resume` tries again. */
@@ -484,7 +489,10 @@ export class Torrent implements SessionHost, GreetedTorrent {
       () => (this.#inventory.isComplete ? resumeFactsOf(this) : null),
       this.now(),
       (flushed) => {
-        if (flushed && completes && this.#completion.onFlushed()) this.#observer.onComplete();
+        if (flushed && completes && this.#completion.onFlushed()) {
+          this.files.emptyWanted().forEach((file) => this.#observer.onFile(file));
+          this.#observer.onComplete();
+        }
         done?.();
       },
     );

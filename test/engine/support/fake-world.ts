@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Engine, type EngineOptions } from '../../../src/engine/engine.ts';
 import type { Torrent } from '../../../src/engine/torrent/torrent.ts';
 import type { TorrentObserver, TorrentOptions } from '../../../src/engine/torrent/torrent-options.ts';
-import type { StorageError } from '../../../src/errors.ts';
+import { StorageError } from '../../../src/errors.ts';
 import type { MetaInfo } from '../../../src/metainfo/metainfo.ts';
 import { DEFAULTS } from '../../../src/options.ts';
 import type {
@@ -135,8 +135,9 @@ export class FakeDisk implements StorageFactory {
       },
       read: (piece, begin, into, done) => {
         later(() => {
-          if (!this.readError) into.set(pieceOf(piece).subarray(begin, begin + into.length));
-          done(this.readError);
+          const error = this.readError ?? (this.contents.has(name) ? null : vanished(name));
+          if (!error) into.set(pieceOf(piece).subarray(begin, begin + into.length));
+          done(error);
         });
       },
       setWanted: () => undefined,
@@ -147,6 +148,10 @@ export class FakeDisk implements StorageFactory {
       },
     };
   }
+}
+
+function vanished(name: string): StorageError {
+  return new StorageError(`${name} is gone`, 'ERR_FILE_MISSING', name);
 }
 
 class FakeRecords implements ResumeStore {
