@@ -26,7 +26,12 @@ export const ROSTER_MAX = 3000;
 /** Failures in a row after which a peer is forgotten until somebody names it again. libtorrent 3. */
 export const DIAL_FAILURES_MAX = 4;
 /** Wait before the n-th new try to reach a peer. */
-export const RECONNECT_DELAYS_MS = [5 * second, 15 * second, minute, 5 * minute] as const;
+export const RECONNECT_DELAYS_MS = [5 * second, 15 * second, minute] as const;
+/** While nobody else is left, peers that were given up are tried this often: the last seed may come back. */
+export const LAST_RESORT_DELAY_MS = 45 * second;
+/** A torrent without any peer waits so long before it lifts doubtful bans, then twice as long, up to the maximum. */
+export const PARDON_DELAY_MIN_MS = 10 * second;
+export const PARDON_DELAY_MAX_MS = 60 * minute;
 /** Wait before dialling a peer again that closed in good order; it may be full. */
 export const REDIAL_AFTER_CLOSE_MS = 10 * second;
 

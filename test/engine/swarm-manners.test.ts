@@ -134,10 +134,12 @@ describe('connections', () => {
     expect(bench.engine.connectionCount).toBe(2);
   });
 
-  test('that nobody answers are tried less and less often, and given up', () => {
+  test('that nobody answers are tried less and less often, and given up while there are others', () => {
     const bench = downloading({ peers: [{ host: '10.1.1.1', port: 6881 }] });
+    const other = bench.inbound(torrent);
     let tries = 0;
     for (let second = 0; second < 3600; second++) {
+      other.say((sink) => sink.onKeepAlive());
       for (const { done } of bench.transport.dials.splice(0)) {
         tries++;
         done('connect-timeout');
@@ -149,8 +151,10 @@ describe('connections', () => {
 
   test('that end before the handshake count as failures too', () => {
     const bench = downloading({ peers: [{ host: '10.1.1.1', port: 6881 }] });
+    const other = bench.inbound(torrent);
     let tries = 0;
     for (let second = 0; second < 3600; second++) {
+      other.say((sink) => sink.onKeepAlive());
       if (bench.transport.dials.length > 0) {
         tries++;
         answerDial(bench).hangUp();
@@ -158,6 +162,18 @@ describe('connections', () => {
       bench.seconds(1);
     }
     expect(tries).toBe(4);
+  });
+
+  test('to the last seed are made again within a minute of its return, however long it was away', () => {
+    const bench = downloading({ peers: [{ host: '10.1.1.1', port: 6881 }] });
+    answerDial(bench).shakeHands(torrent).hangUp();
+    for (let second = 0; second < 3600; second++) {
+      for (const { done } of bench.transport.dials.splice(0)) done('connect-failed');
+      bench.seconds(1);
+    }
+    bench.transport.dials.length = 0;
+    bench.seconds(60);
+    expect(bench.transport.dials).toHaveLength(1);
   });
 
   test('over which nothing came for two minutes end; a word now and then keeps them', () => {

@@ -36,6 +36,8 @@ export class DialBudget {
 export interface DialerHost {
   /** Connections that may still be opened. */
   readonly freeConnections: number;
+  /** Nobody is connected, and somebody should be. */
+  readonly isAlone: boolean;
   onDialed(link: PeerLink, peer: KnownPeer): void;
 }
 
@@ -72,7 +74,7 @@ export class Dialer {
     const [transport] = this.#transports;
     const room = this.#host.freeConnections - this.#pending.size;
     if (!transport || room <= 0 || this.#roster.size === 0) return;
-    for (const peer of this.#roster.candidates(this.#clock.now(), room)) {
+    for (const peer of this.#roster.candidates(this.#clock.now(), room, this.#host.isAlone)) {
       if (!this.#budget.take()) return;
       this.#dial(transport, peer);
     }

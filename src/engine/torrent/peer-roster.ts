@@ -1,16 +1,15 @@
 import type { Rng } from '../../util/rng.ts';
-import { addressKey, isDialable, isLocalIp, type PeerAddress } from '../../util/ip.ts';
-import { toHex } from '../../util/bytes.ts';
+import { addressKey, isDialable, type PeerAddress } from '../../util/ip.ts';
 import type { DisconnectReason } from '../../wire/link.ts';
 import { DISCONNECT_POLICY } from '../disconnect-policy.ts';
-import { DIAL_FAILURES_MAX, RECONNECT_DELAYS_MS, REDIAL_AFTER_CLOSE_MS, ROSTER_MAX } from '../limits.ts';
-
-/** Distinct bans after which a whole address is refused. Fewer would let one bad peer behind a NAT ban its neighbours. */
-const BANS_PER_HOST_MAX = 3;
-
-/** Each ban costs the liar a connection and us a piece, so these are never reached by honest means; oldest go first. */
-const BANNED_IDS_MAX = 10_000;
-const BANNED_HOSTS_MAX = 10_000;
+import {
+  DIAL_FAILURES_MAX,
+  LAST_RESORT_DELAY_MS,
+  RECONNECT_DELAYS_MS,
+  REDIAL_AFTER_CLOSE_MS,
+  ROSTER_MAX,
+} from '../limits.ts';
+import { BanList } from './ban-list.ts';
 
 export type PeerSource = 'tracker' | 'user' | 'inbound' | 'resume';
 
@@ -30,8 +29,7 @@ export interface KnownPeer {
 export class PeerRoster {
   readonly #rng: Rng;
   readonly #peers = new Map<string, KnownPeer>();
-  readonly #bannedIds = new Set<string>();
-  readonly #bansByHost = new Map<string, number>();
+  readonly #bans = new BanList();
 
   constructor(rng: Rng) {
     this.#rng = rng;
@@ -57,7 +55,7 @@ export class PeerRoster {
       if (known.failures >= DIAL_FAILURES_MAX) known.failures = DIAL_FAILURES_MAX - 1;
       return known;
     }
-    if (this.#peers.size >= ROSTER_MAX && !this.#evictOne()) return null;
+    if (this.#peers.size >= ROSTER_MAX && !this.#evictOne(source === 'user')) return null;
     const peer: KnownPeer = { address, source, failures: 0, dialAt: 0, state: 'idle', banned: false };
     this.#peers.set(key, peer);
     return peer;
@@ -71,14 +69,17 @@ export class PeerRoster {
     this.#peers.delete(addressKey(address));
   }
 
-  /** Up to `max` peers to dial now, fewest failures first, at random among equals. */
-  candidates(now: number, max: number): KnownPeer[] {
+  /**
+   * Up to `max` peers to dial now, fewest failures first, at random among equals. `lastResort`: there is nobody else, so
+   * those that were given up too.
+   */
+  candidates(now: number, max: number, lastResort = false): KnownPeer[] {
     if (max <= 0) return [];
     const ready: KnownPeer[] = [];
     for (const peer of this.#peers.values()) {
-      if (peer.state === 'idle' && !peer.banned && peer.dialAt <= now && peer.failures < DIAL_FAILURES_MAX) {
-        if (!this.isHostBanned(peer.address.host)) ready.push(peer);
-      }
+      if (peer.state !== 'idle' || peer.banned || peer.dialAt > now) continue;
+      if (peer.failures >= DIAL_FAILURES_MAX && !lastResort) continue;
+      if (!this.#bans.hasHost(peer.address.host)) ready.push(peer);
     }
     if (ready.length <= 1) return ready;
     this.#rng.shuffle(ready);
@@ -103,8 +104,8 @@ export class PeerRoster {
         peer.dialAt = now + REDIAL_AFTER_CLOSE_MS * (0.5 + this.#rng.float());
         break;
       case 'later': {
-        const delay = RECONNECT_DELAYS_MS[Math.min(peer.failures, RECONNECT_DELAYS_MS.length - 1)]!;
-        peer.failures++;
+        const delay = RECONNECT_DELAYS_MS[peer.failures] ?? LAST_RESORT_DELAY_MS;
+        peer.failures = Math.min(DIAL_FAILURES_MAX, peer.failures + 1);
         peer.dialAt = now + delay * (0.75 + 0.5 * this.#rng.float());
         break;
       }
@@ -123,30 +124,32 @@ export class PeerRoster {
     }
   }
 
-  /**
-   * By evidence: the address it listens on, if known, and its peer id; the host only after several of its peers. False
-   * if the peer was banned before: one liar has as many bad pieces as it had in flight.
-   */
-  ban(address: PeerAddress | null, host: string, peerId: Uint8Array): boolean {
-    const id = toHex(peerId);
-    if (this.#bannedIds.has(id)) return false;
-    this.#bannedIds.add(id);
-    if (this.#bannedIds.size > BANNED_IDS_MAX) this.#bannedIds.delete(firstOf(this.#bannedIds));
+  /** A piece came from this peer alone and was wrong. False if it was banned before. */
+  ban(address: PeerAddress | null, host: string, peerId: Uint8Array, piece: number): boolean {
+    if (!this.#bans.add(address, host, peerId, piece)) return false;
     const known = address ? this.add(address, 'inbound') : null;
     if (known) known.banned = true;
-    if (isLocalIp(host)) return true;
-    this.#bansByHost.set(host, (this.#bansByHost.get(host) ?? 0) + 1);
-    if (this.#bansByHost.size > BANNED_HOSTS_MAX) this.#bansByHost.delete(firstOf(this.#bansByHost.keys()));
     return true;
   }
 
   isBanned(address: PeerAddress | null, host: string, peerId: Uint8Array): boolean {
-    if (this.#bannedIds.has(toHex(peerId)) || this.isHostBanned(host)) return true;
+    if (this.#bans.has(peerId) || this.#bans.hasHost(host)) return true;
     return address !== null && (this.get(address)?.banned ?? false);
   }
 
-  isHostBanned(host: string): boolean {
-    return (this.#bansByHost.get(host) ?? 0) >= BANS_PER_HOST_MAX;
+  /** Somebody had this piece right. */
+  onVerified(piece: number): void {
+    this.#bans.confirm(piece);
+  }
+
+  /** Nobody is left to ask: gives those another chance who may have been banned for a mistake of the torrent. */
+  pardon(now: number): void {
+    for (const address of this.#bans.pardon()) {
+      const peer = this.get(address);
+      if (!peer) continue;
+      peer.banned = false;
+      peer.dialAt = now;
+    }
   }
 
   /** Addresses worth keeping for the next run. */
@@ -156,10 +159,10 @@ export class PeerRoster {
     return good.slice(0, max).map((peer) => peer.address);
   }
 
-  /** Makes room by forgetting the idle peer that failed most; false if there is none. */
-  #evictOne(): boolean {
+  /** Makes room by forgetting the idle peer that failed most, or `any` idle one; false if there is none. */
+  #evictOne(any: boolean): boolean {
     let worst: string | null = null;
-    let worstFailures = 0;
+    let worstFailures = any ? -1 : 0;
     for (const [key, peer] of this.#peers) {
       if (peer.state !== 'idle' || peer.banned || peer.failures <= worstFailures) continue;
       worst = key;
@@ -167,9 +170,4 @@ export class PeerRoster {
     }
     return worst !== null && this.#peers.delete(worst);
   }
-}
-
-function firstOf<T>(values: Iterable<T>): T {
-  const [first] = values;
-  return first!;
 }

@@ -3,6 +3,7 @@ import { Dialer, type DialerHost } from './dialer.ts';
 import type { KnownPeer } from './peer-roster.ts';
 import type { Torrent } from './torrent.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
+import { PARDON_DELAY_MAX_MS, PARDON_DELAY_MIN_MS } from '../limits.ts';
 
 /** With fewer peers than this a download is worth an early announce. */
 const FEW_PEERS = 5;
@@ -12,6 +13,8 @@ export class PeerSupply implements DialerHost {
   readonly #torrent: Torrent;
   readonly #deps: TorrentDeps;
   readonly #dialer: Dialer;
+  #pardonAt = Infinity;
+  #pardonDelayMs = PARDON_DELAY_MIN_MS;
 
   constructor(torrent: Torrent, deps: TorrentDeps) {
     this.#torrent = torrent;
@@ -26,6 +29,23 @@ export class PeerSupply implements DialerHost {
     const { options, connections, greeter } = this.#deps;
     const room = Math.min(options.connectionsPerTorrentMax - swarm.size, connections.free);
     return room - greeter.outboundTo(this.#torrent);
+  }
+
+  get isAlone(): boolean {
+    const { state, swarm } = this.#torrent;
+    return state === 'downloading' && swarm.size === 0;
+  }
+
+  /** Once a second. */
+  onBeat(now: number): void {
+    if (!this.isAlone) this.#pardonAt = Infinity;
+    else if (this.#pardonAt === Infinity) this.#pardonAt = now + this.#pardonDelayMs;
+    else if (now >= this.#pardonAt) {
+      this.#pardonAt = Infinity;
+      this.#pardonDelayMs = Math.min(PARDON_DELAY_MAX_MS, 2 * this.#pardonDelayMs);
+      this.#torrent.roster.pardon(now);
+    }
+    this.fill();
   }
 
   /** Dials as many peers as there is room for. */

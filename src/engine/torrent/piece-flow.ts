@@ -196,8 +196,9 @@ export class PieceFlow {
   }
 
   #onVerified(piece: number, from: readonly Contributor[], guilty: readonly Contributor[]): void {
-    const { cache, picker, swarm } = this.#parts;
+    const { cache, picker, roster, swarm } = this.#parts;
     cache.forget(piece);
+    roster.onVerified(piece);
     const whole = this.gain(piece);
     this.#events.onChanged();
     this.#observer.onPiece(piece, from.map(addressOf));
@@ -231,7 +232,8 @@ export class PieceFlow {
 
   #ban(contributor: Contributor, piece: number): void {
     const session = contributor as PeerSession;
-    const isNew = this.#parts.roster.ban(session.listenAddress, session.link.remote.host, session.peerId);
+    const { roster } = this.#parts;
+    const isNew = roster.ban(session.listenAddress, session.link.remote.host, session.peerId, piece);
     if (isNew) this.#observer.onBan(addressOf(session), piece);
     session.close('corrupt-data');
   }

@@ -314,7 +314,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     }
     this.#pieces.onBeat(now);
     this.#disk.onBeat(now);
-    this.#supply.fill();
+    this.#supply.onBeat(now);
     if (this.#supply.isLow) this.#trackers.announceNow();
     if (this.#resume.isDue(now)) this.#saveResume();
   }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Torrent } from '../../../src/engine/torrent/torrent.ts';
 import { StorageError } from '../../../src/errors.ts';
-import { EngineBench, singleFile, wrong, type FakePeer } from '../support/fake-world.ts';
+import { EngineBench, FakePeer, singleFile, wrong } from '../support/fake-world.ts';
 
 const torrent = singleFile(60);
 const full = new StorageError('no space left', 'ERR_DISK_FULL', '/single.bin');
@@ -199,6 +199,38 @@ test('a piece that fails its hash never reaches the disk and costs its sole send
   expect(added.stats().corrupt).toBeGreaterThan(0);
   const again = bench.inbound(torrent, { host: '10.9.9.9' });
   expect(again.reason).toBe('banned');
+});
+
+test('a piece that everybody has wrong keeps nobody away for ever, and the others from nothing', () => {
+  const bench = new EngineBench();
+  const peers = Array.from({ length: 5 }, (_, i) => ({ host: `10.9.0.${i + 1}`, port: 6881 }));
+  const added = bench.add(torrent, { peers });
+  bench.settle();
+  const badPiece = (block: Uint8Array, piece: number): Uint8Array => (piece === 7 ? wrong(block) : block);
+  const connected: FakePeer[] = [];
+  for (let second = 0; second < 1800; second++) {
+    for (const { to, done } of bench.transport.dials.splice(0)) {
+      const peer = new FakePeer({ host: to.host, port: to.port });
+      connected.push(peer);
+      done(peer);
+      peer.shakeHands(torrent).say(
+        (sink) => sink.onHaveAll(),
+        (sink) => sink.onUnchoke(),
+      );
+    }
+    for (const peer of connected) peer.serve(torrent, badPiece);
+    bench.seconds(1);
+  }
+  expect(added.stats().piecesDone).toBe(59);
+  expect(bench.values('reject').every((piece) => piece === 7)).toBe(true);
+  // It is tried again, less and less often.
+  expect(bench.values('reject').length).toBeGreaterThan(5);
+  expect(bench.values('reject').length).toBeLessThan(60);
+  const honest = bench.seeder(torrent);
+  bench.exchange(torrent, [honest]);
+  bench.seconds(1);
+  bench.exchange(torrent, [honest]);
+  expect(added.state).toBe('seeding');
 });
 
 test('of nineteen liars and one honest peer the honest one brings the torrent', () => {

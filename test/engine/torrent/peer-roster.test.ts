@@ -29,17 +29,55 @@ describe('peer roster', () => {
     const roster = new PeerRoster(new Rng(1));
     const peer = roster.add(address('1.2.3.4'), 'tracker')!;
     let now = 0;
-    let lastWait = 0;
+    const waits: number[] = [];
     for (let failure = 1; failure <= 4; failure++) {
       roster.onDisconnected(peer, 'connect-failed', now);
-      const wait = peer.dialAt - now;
-      expect(wait).toBeGreaterThan(lastWait);
-      lastWait = wait;
+      waits.push(peer.dialAt - now);
       now = peer.dialAt;
     }
+    expect(waits.slice(0, 3)).toEqual(waits.slice(0, 3).toSorted((a, b) => a - b));
     expect(roster.candidates(now, 10)).toEqual([]);
     roster.add(address('1.2.3.4'), 'tracker');
     expect(roster.candidates(now, 10)).toEqual([peer]);
+  });
+
+  test('offers those that were given up when there is nobody else, once a minute', () => {
+    const roster = new PeerRoster(new Rng(1));
+    const peer = roster.add(address('1.2.3.4'), 'tracker')!;
+    for (let failure = 1; failure <= 20; failure++) roster.onDisconnected(peer, 'connect-failed', 0);
+    expect(roster.candidates(30_000, 10, true)).toEqual([]);
+    expect(roster.candidates(60_000, 10, true)).toEqual([peer]);
+    expect(roster.candidates(60_000, 10)).toEqual([]);
+  });
+
+  test('a full one still has room for a peer that the user names', () => {
+    const roster = new PeerRoster(new Rng(1));
+    for (let i = 0; i < ROSTER_MAX; i++) roster.add(address(`10.${i >> 8}.${i & 255}.1`), 'tracker');
+    expect(roster.add(address('1.2.3.4'), 'user')).not.toBeNull();
+    expect(roster.size).toBe(ROSTER_MAX);
+  });
+
+  test('lifts bans for a piece that several had wrong and nobody right, and no others', () => {
+    const roster = new PeerRoster(new Rng(1));
+    const host = '8.8.4.4';
+    const ban = (port: number, piece: number): boolean =>
+      roster.ban(address(host, port), host, id(`${port}`), piece);
+    const isBanned = (port: number): boolean =>
+      roster.isBanned(address(host, port), '9.9.9.9', id(`${port}`));
+    for (const [port, piece] of [
+      [1, 7],
+      [2, 7],
+      [3, 8],
+      [4, 9],
+      [5, 9],
+    ] as const) {
+      expect(ban(port, piece)).toBe(true);
+    }
+    expect(ban(1, 8)).toBe(false);
+    roster.onVerified(9);
+    roster.pardon(0);
+    expect([1, 2, 3, 4, 5].map(isBanned)).toEqual([false, false, true, true, true]);
+    expect(roster.isBanned(null, host, id('another'))).toBe(true);
   });
 
   test('a peer that left in peace is dialled again soon, one that sent bad data never', () => {
@@ -55,18 +93,18 @@ describe('peer roster', () => {
   test('one liar behind an address does not ban its neighbours; three do', () => {
     const roster = new PeerRoster(new Rng(1));
     const nat = '8.8.4.4';
-    roster.ban(address(nat, 1000), nat, id('liar 1'));
+    roster.ban(address(nat, 1000), nat, id('liar 1'), 0);
     expect(roster.isBanned(address(nat, 1000), nat, id('new id'))).toBe(true);
     expect(roster.isBanned(null, nat, id('liar 1'))).toBe(true);
     expect(roster.isBanned(address(nat, 2000), nat, id('honest'))).toBe(false);
-    roster.ban(address(nat, 1001), nat, id('liar 2'));
-    roster.ban(address(nat, 1002), nat, id('liar 3'));
+    roster.ban(address(nat, 1001), nat, id('liar 2'), 0);
+    roster.ban(address(nat, 1002), nat, id('liar 3'), 0);
     expect(roster.isBanned(address(nat, 2000), nat, id('honest'))).toBe(true);
   });
 
   test('a local address is never banned as a whole', () => {
     const roster = new PeerRoster(new Rng(1));
-    for (let i = 0; i < 10; i++) roster.ban(address('127.0.0.1', 1000 + i), '127.0.0.1', id(`liar ${i}`));
+    for (let i = 0; i < 10; i++) roster.ban(address('127.0.0.1', 1000 + i), '127.0.0.1', id(`liar ${i}`), 0);
     expect(roster.isBanned(address('127.0.0.1', 2000), '127.0.0.1', id('honest'))).toBe(false);
   });
 
