@@ -141,13 +141,16 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   ): Promise<TorrentHandle> {
     const full = resolve(path);
     const { metaInfo } = await createTorrent(full, options);
-    const { files, peers, downLimit, upLimit } = options;
+    const { files, peers, downLimit, upLimit, paused, trust, sequential } = options;
     return this.add(metaInfo, {
       dir: resolve(full, '..'),
       ...(files && { files }),
       ...(peers && { peers }),
       ...(downLimit !== undefined && { downLimit }),
       ...(upLimit !== undefined && { upLimit }),
+      ...(paused !== undefined && { paused }),
+      ...(trust !== undefined && { trust }),
+      ...(sequential !== undefined && { sequential }),
     });
   }
 

@@ -296,6 +296,17 @@ describe('a peer is refused', () => {
     expect(peer.reason).toBe('request-flood');
   });
 
+  test('not for requests that crossed with a choke, as many as they are', () => {
+    const bench = seeding({}, { uploadSlots: 1 });
+    const peer = bench.inbound(torrent).say((sink) => sink.onInterested());
+    for (let i = 0; i < 6; i++) bench.inbound(torrent).say((sink) => sink.onInterested());
+    for (let second = 0; second < 120 && !peer.said.includes('choke'); second++) bench.seconds(1);
+    expect(peer.heard()).toContain('choke');
+    for (let i = 0; i < 1000; i++) peer.say((sink) => sink.onRequest(i % 39, i, 100));
+    expect(peer.reason).toBeNull();
+    expect(peer.heard().filter((text) => text.startsWith('reject'))).toHaveLength(1000);
+  });
+
   test('for asking and not reading the answers', () => {
     const bench = seeding();
     const peer = bench.inbound(torrent).say((sink) => sink.onInterested());

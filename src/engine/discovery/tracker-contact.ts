@@ -17,6 +17,8 @@ export interface FamilyContact {
   /** To be echoed to the tracker. */
   trackerId: Uint8Array | null;
   underWay: Cancel | null;
+  /** Called in place of the usual work when what is under way is answered: we are leaving. */
+  onLastAnswer: (() => void) | null;
   error: TrackerError | null;
   /** We have no route for this family, though another one works: no more is heard of it. */
   dropped: boolean;
@@ -42,6 +44,7 @@ export class TrackerContact implements TrackerStanding {
       schedule: new AnnounceSchedule(rng, intervalFloorMs),
       trackerId: null,
       underWay: null,
+      onLastAnswer: null,
       error: null,
       dropped: false,
     }));

@@ -176,7 +176,10 @@ export class TrackerDriver {
         .filter(({ schedule }) => schedule.mayKnowUs)
         .map((family) => ({ contact, family, owesCompleted: family.schedule.owesCompleted })),
     );
-    for (const family of this.#families()) family.underWay?.cancel();
+    for (const family of this.#families()) {
+      // A second `completed` would count as a second download.
+      if (!family.schedule.saysCompleted) family.underWay?.cancel();
+    }
     this.#resetContacts();
     this.#sayGoodbye(leaving, clock.now(), done);
   }
@@ -211,7 +214,14 @@ export class TrackerDriver {
         pending.add(announce);
       };
       // A download that leaves at once when it is complete still counts as one.
-      say(owesCompleted ? 'completed' : 'stopped');
+      if (family.underWay !== null && family.schedule.saysCompleted) {
+        const underWay = family.underWay;
+        pending.add(underWay);
+        family.onLastAnswer = () => {
+          pending.delete(underWay);
+          say('stopped');
+        };
+      } else say(owesCompleted ? 'completed' : 'stopped');
     }
   }
 
@@ -271,6 +281,10 @@ export class TrackerDriver {
   }
 
   #onResult(contact: TrackerContact, family: FamilyContact, result: AnnounceResponse | TrackerError): void {
+    if (family.onLastAnswer !== null) {
+      family.onLastAnswer();
+      return;
+    }
     const now = this.#world.clock.now();
     if (result instanceof TrackerError) {
       log('%s over IPv%d: %s', contact.url.text, family.family, result.message);

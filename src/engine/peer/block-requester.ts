@@ -5,6 +5,7 @@ import { ALLOWED_FAST_MAX, LATE_BLOCKS_MAX, SUGGESTED_MAX, UNWANTED_BLOCKS_MAX }
 import type { PickingPeer } from '../picker/picking-peer.ts';
 import type { PiecePicker } from '../picker/piece-picker.ts';
 import type { BlockWriter, Contributor, PieceAssembler } from '../torrent/piece-assembler.ts';
+import type { TorrentCounters } from '../torrent/torrent-stats.ts';
 import { RequestPipeline } from './request-pipeline.ts';
 
 /** What the requester needs of its torrent. */
@@ -12,13 +13,13 @@ export interface RequesterHost {
   readonly geometry: PieceGeometry;
   readonly picker: PiecePicker;
   readonly assembler: PieceAssembler;
+  readonly counters: TorrentCounters;
   /** False while checking, paused, complete, or while the disk refuses writes. */
   readonly mayRequest: boolean;
   /** How many requests this peer may hold, so that the last blocks are shared by rate. */
-  windowCap(rate: number): number;
+  readonly tail: { windowCap(rate: number): number };
   /** The first copy of a block is in its slab. */
   onBlockReceived(from: BlockRequester, piece: number, block: number): void;
-  onWaste(bytes: number): void;
 }
 
 /** The peer as seen from here. */
@@ -71,7 +72,7 @@ export class BlockRequester implements BlockWriter {
     const allowed = this.#peer.theyChoke ? this.#allowed : null;
     if (!mayRequest || this.#refused || this.#peer.wantedCount === 0) return;
     if (this.#peer.theyChoke && !allowed) return;
-    const cap = this.#host.windowCap(this.pipeline.rate) - this.pipeline.outstanding;
+    const cap = this.#host.tail.windowCap(this.pipeline.rate) - this.pipeline.outstanding;
     const room = Math.min(this.pipeline.room, cap);
     if (room <= 0) return;
     picked.length = 0;
@@ -122,7 +123,7 @@ export class BlockRequester implements BlockWriter {
       this.#refused = false;
     } else {
       if (asked) this.#onUseless(piece, begin / BLOCK_LENGTH);
-      this.#host.onWaste(length);
+      this.#host.counters.wasted += length;
     }
     return asked || late;
   }

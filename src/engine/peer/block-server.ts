@@ -6,6 +6,9 @@ import { BAD_REQUESTS_MAX, REQUEST_LENGTH_MAX } from '../limits.ts';
 import type { ReadCache } from '../torrent/read-cache.ts';
 import { UploadQueue, type UploadHost } from './upload-queue.ts';
 
+/** So long after a choke requests may still come from before it. libtorrent 2 s; slow lines have queues of seconds. */
+const CHOKE_GRACE_MS = 5000;
+
 /** An allowed-fast piece may be fetched this often while choked. libtorrent 3. */
 const ALLOWED_FAST_TIMES = 3;
 
@@ -26,6 +29,8 @@ export interface ServerPeer {
   readonly link: PeerLink;
   readonly fast: boolean;
   readonly weChoke: boolean;
+  /** When we last choked it. */
+  readonly chokedAt: number;
   /** Payload we give it, bytes per second. */
   readonly upRate: number;
   /** Pieces it has. */
@@ -82,7 +87,9 @@ export class BlockServer implements UploadHost {
       return;
     }
     if (this.#peer.weChoke && !this.#takeAllowed(piece)) {
-      this.#refuse(piece, begin, length);
+      // Hundreds of requests may have crossed with the choke on their way.
+      if (this.#host.now() - this.#peer.chokedAt < CHOKE_GRACE_MS) this.#reject(piece, begin, length);
+      else this.#refuse(piece, begin, length);
       return;
     }
     this.#queue ??= new UploadQueue(this);
@@ -132,7 +139,7 @@ export class BlockServer implements UploadHost {
     return true;
   }
 
-  /** A request that should not have been made. A few cross with a choke on the way; hundreds do not. */
+  /** A request that should not have been made. A few are mistakes; hundreds are not. */
   #refuse(piece: number, begin: number, length: number): void {
     if (++this.#badRequests > BAD_REQUESTS_MAX)
       throw new PeerError('request-flood', 'asks for what it may not have');

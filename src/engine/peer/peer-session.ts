@@ -15,7 +15,6 @@ import {
 } from '../limits.ts';
 import type { Contributor } from '../torrent/piece-assembler.ts';
 import type { KnownPeer } from '../torrent/peer-roster.ts';
-import type { TorrentCounters } from '../torrent/torrent-stats.ts';
 import { BlockRequester, type RequesterHost, type RequesterPeer } from './block-requester.ts';
 import { BlockServer, type ServerHost, type ServerPeer } from './block-server.ts';
 import type { Extensions } from './extensions.ts';
@@ -23,7 +22,6 @@ import type { Extensions } from './extensions.ts';
 /** What a session needs of its torrent. */
 export interface SessionHost extends RequesterHost, ServerHost {
   readonly down: BandwidthShare;
-  readonly counters: TorrentCounters;
   /** Somebody else would have to wait for a connection. */
   readonly isShortOfConnections: boolean;
   /** Its interest in us changed, or we stopped choking it: a slot may be free or wanted. */
@@ -70,6 +68,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
 
   readonly connectedAt: number;
   unchokedAt = -Infinity;
+  chokedAt = -Infinity;
   sentSinceUnchoke = 0;
   downloaded = 0;
   uploaded = 0;
@@ -172,6 +171,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
   choke(): void {
     if (this.weChoke) return;
     this.weChoke = true;
+    this.chokedAt = this.#host.now();
     this.link.choke();
     this.server.onWeChoke();
   }

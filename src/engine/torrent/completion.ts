@@ -5,6 +5,7 @@
 export class Completion {
   #state: 'missing' | 'flushing' | 'complete' = 'missing';
   #wasMissing = false;
+  #wasAnnounced = false;
 
   get isComplete(): boolean {
     return this.#state === 'complete';
@@ -15,9 +16,11 @@ export class Completion {
     return this.#state === 'flushing';
   }
 
-  /** Something was missing in this run: `completed` is worth announcing (BEP 3). */
-  get wasMissing(): boolean {
-    return this.#wasMissing;
+  /** The torrent is whole. True if `completed` is to be announced: once, and only if this run brought it (BEP 3). */
+  onWhole(): boolean {
+    const isNews = this.#wasMissing && !this.#wasAnnounced;
+    this.#wasAnnounced ||= isNews;
+    return isNews;
   }
 
   onMissing(): void {

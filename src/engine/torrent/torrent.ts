@@ -56,6 +56,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   readonly counters = new TorrentCounters();
   readonly roster: PeerRoster;
   readonly swarm = new Swarm();
+  readonly tail: TailShare;
 
   readonly #deps: TorrentDeps;
   readonly #observer: TorrentObserver;
@@ -67,7 +68,6 @@ export class Torrent implements SessionHost, GreetedTorrent {
   readonly #rounds: ChokeRounds;
   readonly #resume: ResumeKeeper;
   readonly #disk: DiskHealth;
-  readonly #tail: TailShare;
   readonly #trackers: TrackerDriver;
   readonly #reception: Reception;
   readonly #inventory: Inventory;
@@ -118,7 +118,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.roster = new PeerRoster(this.#rng.fork('roster'));
     this.#supply = new PeerSupply(this, deps);
     this.#rounds = new ChokeRounds(this.#rng, deps.options.uploadSlots, this.swarm);
-    this.#tail = new TailShare(this.picker, metaInfo.geometry, this.swarm);
+    this.tail = new TailShare(this.picker, metaInfo.geometry, this.swarm);
     this.#resume = new ResumeKeeper(metaInfo, this.#storage, deps.world.resume, options.resumeKey, {
       now: clock.now(),
       onTrouble: (error) => observer.onWarning(error),
@@ -194,10 +194,6 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   now(): number {
     return this.#deps.world.clock.now();
-  }
-
-  windowCap(rate: number): number {
-    return this.#tail.windowCap(rate);
   }
 
   stats(): TorrentStats {
@@ -308,7 +304,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   onBeat(now: number): void {
     if (!this.#lifecycle.isActive) return;
     if (this.swarm.size > 0) {
-      this.#tail.onBeat();
+      this.tail.onBeat();
       for (const session of [...this.swarm.sessions]) session.onBeat(now);
       this.#rounds.onBeat(this.isSeeding, now);
     }
@@ -346,10 +342,6 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   onPeerComplete(session: PeerSession): void {
     if (this.isSeeding) session.close('both-seeds');
-  }
-
-  onWaste(bytes: number): void {
-    this.counters.wasted += bytes;
   }
 
   onBlockReceived(from: BlockRequester, piece: number, block: number): void {
@@ -435,7 +427,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   #onComplete(): void {
     if (!this.#completion.onAllThere()) return;
-    if (this.#completion.wasMissing && this.picker.have.isFull) this.#trackers.completed();
+    if (this.picker.have.isFull && this.#completion.onWhole()) this.#trackers.completed();
     for (const session of [...this.swarm.sessions]) {
       if (session.isSeed) session.close('both-seeds');
       else this.#reception.sendExtendedHandshake(session);
