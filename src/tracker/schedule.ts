@@ -90,6 +90,11 @@ export class AnnounceSchedule {
     return this.#completedPending;
   }
 
+  /** It is being told so at this moment. */
+  get saysCompleted(): boolean {
+    return this.#underWay && this.#event === 'completed';
+  }
+
   /** The download is complete. Trackers that never heard of us learn it from `left` being 0. */
   complete(now: number): void {
     if (!this.mayKnowUs) return;

@@ -77,7 +77,7 @@ describe('a thread that dies', () => {
   });
 
   test('of the same job again and again is reported, and others go on', async () => {
-    const faults = await faulty([{ operation: 'read', path: 'b', effect: 'die' }], 1);
+    const faults = await faulty([{ operation: 'read', path: inside('b'), effect: 'die' }], 1);
     faults.arm(0);
     const error = (await hash([{ path: inside('b'), offset: 0, length: 1 }])) as StorageError;
     expect(error.code).toBe('ERR_DISK_IO');
@@ -90,7 +90,7 @@ describe('failures on demand', () => {
   test('a system error becomes the error of its kind with the path and the cause', async () => {
     const cases = { EIO: 'ERR_DISK_IO', EACCES: 'ERR_DISK_PERMISSION', ENOENT: 'ERR_FILE_MISSING' };
     for (const [errno, code] of Object.entries(cases)) {
-      const faults = await faulty([{ operation: 'read', path: 'a', effect: { errno } }]);
+      const faults = await faulty([{ operation: 'read', path: inside('a'), effect: { errno } }]);
       faults.arm(0, 1);
       const error = (await hash([spanOf(0)])) as StorageError;
       expect({ code: error.code, path: error.path }).toEqual({ code, path: inside('a') });
