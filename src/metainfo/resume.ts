@@ -115,14 +115,20 @@ export function trustedPieces(
     if (file.padding) continue;
     const now = stats[file.index];
     const { first, end } = map.piecesOf(file.index);
-    let trustedEnd = end;
-    if (!now || !isSameStat(record.files[file.index], now)) trustedEnd = first;
-    // What lies beyond the end was not there: the file was cut or deleted while the record was made. The few bytes of
-    // a file that is not wanted lie elsewhere.
-    else if (record.priorities[file.index] !== 'skip' && now.size < file.length) {
-      trustedEnd = Math.floor((file.offset + Math.max(0, now.size)) / metaInfo.geometry.pieceLength);
+    if (!now || !isSameStat(record.files[file.index], now)) {
+      for (let piece = first; piece < end; piece++) trusted.delete(piece);
+    } else if (now.size < file.length) {
+      // What lies beyond the end was not there: the file was cut or deleted while the record was made.
+      const { pieceLength } = metaInfo.geometry;
+      const fileEnd = file.offset + file.length;
+      const isWanted = record.priorities[file.index] !== 'skip';
+      const cut = Math.floor((file.offset + Math.max(0, now.size)) / pieceLength);
+      for (let piece = cut; piece < end; piece++) {
+        // A file that is not wanted shares its first and last piece with others, and keeps those bytes elsewhere.
+        const isInside = piece * pieceLength >= file.offset && (piece + 1) * pieceLength <= fileEnd;
+        if (isWanted || isInside) trusted.delete(piece);
+      }
     }
-    for (let piece = Math.max(first, trustedEnd); piece < end; piece++) trusted.delete(piece);
   }
   return trusted;
 }
