@@ -7,7 +7,10 @@ const minute = 60 * second;
 export const CONNECT_TIMEOUT_MS = 10 * second;
 /** From connection to complete handshake, absolute: a byte now and then does not extend it. libtorrent 10 s. */
 export const HANDSHAKE_TIMEOUT_MS = 10 * second;
-/** Connections accepted that have not told us their torrent yet. rqbit 256. */
+/**
+ * Connections accepted that have not told us their torrent yet; more are closed at once, so that ten thousand silent ones
+ * cost no more than these. rqbit 256.
+ */
 export const PENDING_INBOUND_MAX = 256;
 /** Connections being made at one time, over all torrents: what home routers bear. */
 export const HALF_OPEN_MAX = 100;
@@ -55,19 +58,16 @@ export const SEND_BACKLOG_MAX = 2_097_152;
 /** Allowed-fast pieces that a peer may name. Others keep 100; BEP 6 sends about 10. */
 export const ALLOWED_FAST_MAX = 100;
 /**
- * Allowed-fast pieces that we name to a peer (BEP 6: k), at most, and one of how many pieces. These pieces go out beside
+ * One of how many pieces is named to a peer as allowed fast, up to BEP 6's k. These pieces go out beside
  * the slots: in a small torrent ten of them are a large part of what everybody lacks, and a seed that gives the same
  * ones to fifty peers at once is slower for all (simulated: 100 peers and 40 pieces take 2.6 times as long).
  */
-export const ALLOWED_FAST_COUNT = 10;
 export const ALLOWED_FAST_SHARE = 100;
 /** Suggestions kept of a peer. libtorrent 16. */
 export const SUGGESTED_MAX = 16;
 
 /** Requests in flight to one peer, whatever it says it takes. libtorrent 500 (default), anacrolix 963. */
 export const REQUEST_WINDOW_MAX = 2000;
-/** `reqq` of peers that do not say. libtorrent's default is 250. */
-export const REQQ_DEFAULT = 250;
 /** Requests at the start, before anything is known of the peer. */
 export const REQUEST_WINDOW_START = 8;
 /** A peer that gives nothing for this long although asked is snubbed. BEP 3's textbook says a minute; libtorrent 20 s. */

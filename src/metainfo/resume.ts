@@ -133,7 +133,8 @@ export function trustedPieces(
   return trusted;
 }
 
-function isSameStat(then: FileStat | undefined, now: FileStat | undefined): boolean {
+/** Has a file the size and time it had then? To the microsecond, which is what a record keeps. */
+export function isSameStat(then: FileStat | undefined, now: FileStat | undefined): boolean {
   if (!then || !now) return false;
   return then.size === now.size && toMicroseconds(then.mtimeMs) === toMicroseconds(now.mtimeMs);
 }

@@ -1,4 +1,5 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { PENDING_INBOUND_MAX } from '../engine/limits.ts';
 import { ListenError } from '../errors.ts';
 import type { Cancel, Clock, PeerTransport } from '../ports.ts';
 import { canonicalIp, isDialable, type PeerAddress } from '../util/ip.ts';
@@ -12,12 +13,6 @@ import { mseTools } from './key-exchange.ts';
 import { TcpCommons, TcpStream } from './tcp-stream.ts';
 
 const log = logger('tcp');
-
-/**
- * Accepted connections that have not yet sent as much as a handshake; more are closed at once. rqbit has the same
- * number. Ten thousand silent connections thus cost no more than 256.
- */
-export const PENDING_INBOUND_MAX = 256;
 
 /**
  * One read takes at most this. Larger reads are fewer: 64 KiB cost 0.52, 256 KiB 0.43 and 512 KiB 0.35 s of CPU per GiB

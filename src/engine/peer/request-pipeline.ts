@@ -1,6 +1,6 @@
 import { BLOCK_LENGTH } from '../../util/block-length.ts';
+import { REQUEST_QUEUE_DEFAULT } from '../../wire/extension/extended-handshake.ts';
 import {
-  REQQ_DEFAULT,
   REQUEST_WINDOW_MAX,
   REQUEST_WINDOW_START,
   SNUB_TIMEOUT_MAX_MS,
@@ -41,7 +41,7 @@ export class RequestPipeline {
   #outstanding = 0;
 
   #window = REQUEST_WINDOW_START;
-  #peerLimit = REQQ_DEFAULT;
+  #peerLimit = REQUEST_QUEUE_DEFAULT;
   #slowStart = true;
   #secondBytes = 0;
   #lastRate = 0;

@@ -1,10 +1,10 @@
 import { sha1 } from '../../metainfo/info-hash.ts';
 import { compareBytes, equalBytes } from '../../util/bytes.ts';
-import { allowedFastSet } from '../../wire/allowed-fast.ts';
+import { ALLOWED_FAST_COUNT, allowedFastSet } from '../../wire/allowed-fast.ts';
 import type { ExtendedHandshake } from '../../wire/extension/extended-handshake.ts';
 import { Feature, hasFeature, reservedOf } from '../../wire/handshake.ts';
 import { PeerError, type Handshake, type PeerLink } from '../../wire/link.ts';
-import { ALLOWED_FAST_COUNT, ALLOWED_FAST_SHARE, UPLOAD_QUEUE_MAX } from '../limits.ts';
+import { ALLOWED_FAST_SHARE, UPLOAD_QUEUE_MAX } from '../limits.ts';
 import { Extensions } from '../peer/extensions.ts';
 import { PeerSession } from '../peer/peer-session.ts';
 import type { KnownPeer } from './peer-roster.ts';

@@ -1,7 +1,13 @@
 import type { StorageError, TorrentTsError } from '../../errors.ts';
 import { FileMap } from '../../metainfo/file-map.ts';
 import type { MetaInfo } from '../../metainfo/metainfo.ts';
-import { decodeResume, encodeResume, trustedPieces, type ResumeRecord } from '../../metainfo/resume.ts';
+import {
+  decodeResume,
+  encodeResume,
+  isSameStat,
+  trustedPieces,
+  type ResumeRecord,
+} from '../../metainfo/resume.ts';
 import type { FileStat, ResumeStore, TorrentStorage } from '../../ports.ts';
 import { PieceSet } from '../../util/piece-set.ts';
 import { RESUME_SAVE_INTERVAL_MS } from '../limits.ts';
@@ -175,9 +181,7 @@ export class ResumeKeeper {
     const map = new FileMap(files, this.#metaInfo.geometry);
     for (const file of files) {
       const now = stats[file.index]!;
-      const then = record?.files[file.index];
-      const same = then?.size === now.size && Math.abs(then.mtimeMs - now.mtimeMs) < 0.001;
-      if (file.padding || now.size <= 0 || same) continue;
+      if (file.padding || now.size <= 0 || isSameStat(record?.files[file.index], now)) continue;
       const { first, end } = map.piecesOf(file.index);
       for (let piece = first; piece < end; piece++) suspect.add(piece);
     }
