@@ -9,6 +9,7 @@ import { obfuscatedName } from '../wire/mse/negotiation.ts';
 import { makePeerId, PEER_ID_LENGTH } from '../wire/peer-id.ts';
 import { Bandwidth } from './bandwidth.ts';
 import { AnnounceLimiter } from './discovery/announce-limiter.ts';
+import type { PeerFinder } from './discovery/peer-finder.ts';
 import { UdpTrackerClient } from './discovery/udp-tracker-client.ts';
 import { Greeter } from './greeter.ts';
 import { guard } from './torrent/bug-boundary.ts';
@@ -56,6 +57,7 @@ export class Engine {
   readonly #greeter: Greeter;
   readonly #udpTrackers: UdpTrackerClient | null;
   readonly #announces = new AnnounceLimiter();
+  readonly #finders: PeerFinder[] = [];
   #beat: Cancel | null = null;
   #closed = false;
 
@@ -122,6 +124,7 @@ export class Engine {
           udp: this.#udpTrackers,
           refuseLocal: this.#options.refuseLocalTrackers,
         },
+        finders: this.#finders,
         peerId,
         clientName: this.#options.clientName,
         listenPort: () => this.listenPort,

@@ -5,7 +5,8 @@ import {
   writeExtendedHandshake,
   type ExtendedHandshake,
 } from '../../wire/extension/extended-handshake.ts';
-import type { PeerLink } from '../../wire/link.ts';
+import type { ExtendedMessage } from './extended-message.ts';
+import type { PeerSession } from './peer-session.ts';
 
 /** What we tell the peer of ourselves. */
 export interface OurFacts {
@@ -14,19 +15,27 @@ export interface OurFacts {
   readonly listenPort: number;
   readonly requestQueue: number;
   readonly uploadOnly: boolean;
+  /** Bytes of the info dictionary (BEP 9); null while we do not have it. */
+  readonly metadataSize: number | null;
 }
 
 /**
  * BEP 10 on one connection: the exchange of handshakes, and the passing on of extended messages. Ids belong to the
- * receiver, so a message that comes in carries an id of ours.
+ * receiver, so a message that comes in carries an id of ours: its place in `messages`, counted from one.
  */
 export class Extensions {
-  readonly #link: PeerLink;
+  readonly #session: PeerSession;
+  readonly #messages: readonly ExtendedMessage[];
   readonly #onHandshake: (remote: ExtendedHandshake) => void;
   #remote: ExtendedHandshake = NO_EXTENSIONS;
 
-  constructor(link: PeerLink, onHandshake: (remote: ExtendedHandshake) => void) {
-    this.#link = link;
+  constructor(
+    session: PeerSession,
+    messages: readonly ExtendedMessage[],
+    onHandshake: (remote: ExtendedHandshake) => void,
+  ) {
+    this.#session = session;
+    this.#messages = messages;
     this.#onHandshake = onHandshake;
   }
 
@@ -41,24 +50,47 @@ export class Extensions {
 
   /** May be sent again when something changed: BEP 10 makes it additive. */
   sendHandshake(facts: OurFacts): void {
+    const { link } = this.#session;
     const payload = writeExtendedHandshake({
-      messages: new Map(),
+      messages: new Map(this.#messages.map(({ name }, index) => [name, index + 1])),
       client: facts.client,
       port: facts.listenPort > 0 ? facts.listenPort : null,
       requestQueue: facts.requestQueue,
-      yourIp: this.#link.remote.host,
+      yourIp: link.remote.host,
       uploadOnly: facts.uploadOnly,
-      metadataSize: null,
+      metadataSize: facts.metadataSize,
     });
-    this.#link.extended(EXTENDED_HANDSHAKE_ID, payload);
+    link.extended(EXTENDED_HANDSHAKE_ID, payload);
+  }
+
+  /** Does the peer understand this message? */
+  understands(name: string): boolean {
+    return this.#remote.messages.has(name);
+  }
+
+  /** Sends a message to a peer that understands it; false to one that does not. */
+  send(name: string, payload: Uint8Array): boolean {
+    const id = this.#remote.messages.get(name);
+    if (id === undefined) return false;
+    this.#session.link.extended(id, payload);
+    return true;
   }
 
   onMessage(id: number, payload: Uint8Array): void {
-    // We offered no other messages, so nothing else can be meant for us; others ignore what they do not know.
-    if (id !== EXTENDED_HANDSHAKE_ID) return;
+    if (id !== EXTENDED_HANDSHAKE_ID) {
+      // An id that we never gave is ignored, as others do.
+      this.#messages[id - 1]?.onMessage(this.#session, payload);
+      return;
+    }
     const remote = readExtendedHandshake(payload, this.#remote);
     if (!remote) return;
     this.#remote = remote;
     this.#onHandshake(remote);
+    if (this.#session.closed) return;
+    for (const message of this.#messages) message.onHandshake?.(this.#session);
+  }
+
+  onGone(): void {
+    for (const message of this.#messages) message.onGone?.(this.#session);
   }
 }

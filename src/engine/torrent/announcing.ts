@@ -1,6 +1,7 @@
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import type { PieceSet } from '../../util/piece-set.ts';
 import type { Rng } from '../../util/rng.ts';
+import { Discovery, type DiscoverySubject } from '../discovery/discovery.ts';
 import { TrackerDriver, type TrackerDriverEvents } from '../discovery/tracker-driver.ts';
 import type { Torrent } from './torrent.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
@@ -8,13 +9,13 @@ import type { TorrentDeps } from './torrent-deps.ts';
 /** What trackers give by default, and one answer can hold over UDP without being cut (BEP 15). */
 const PEERS_WANTED_MIN = 50;
 
-/** What a torrent's trackers are told of it. */
-export function announceTorrent(
+/** How a torrent finds peers, and what others are told of it. */
+export function discoverPeers(
   torrent: Torrent,
   deps: TorrentDeps,
   rng: Rng,
-  events: TrackerDriverEvents,
-): TrackerDriver {
+  events: TrackerDriverEvents & Pick<DiscoverySubject, 'onFound' | 'isHungry'>,
+): Discovery {
   const { metaInfo, counters, picker } = torrent;
   const subject = {
     infoHash: metaInfo.infoHash,
@@ -31,7 +32,16 @@ export function announceTorrent(
     wantedPeers: () =>
       torrent.isComplete ? torrent.freeConnections : Math.max(PEERS_WANTED_MIN, torrent.freeConnections),
   };
-  return new TrackerDriver(deps.world, rng, subject, torrent.options.trackers, events, deps.trackerOptions);
+  const { trackers } = torrent.options;
+  const driver = new TrackerDriver(deps.world, rng, subject, trackers, events, deps.trackerOptions);
+  return new Discovery(driver, deps.finders, {
+    infoHash: metaInfo.infoHash,
+    private: metaInfo.private,
+    port: () => deps.listenPort(),
+    isSeed: () => torrent.isSeeding,
+    isHungry: () => events.isHungry(),
+    onFound: (peers, source) => events.onFound(peers, source),
+  });
 }
 
 function bytesOf(pieces: PieceSet, { pieceCount, pieceLength, lastPieceLength }: PieceGeometry): number {

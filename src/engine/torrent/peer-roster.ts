@@ -11,7 +11,7 @@ import {
 } from '../limits.ts';
 import { BanList } from './ban-list.ts';
 
-export type PeerSource = 'tracker' | 'user' | 'inbound' | 'resume';
+export type PeerSource = 'tracker' | 'dht' | 'lsd' | 'pex' | 'magnet' | 'user' | 'inbound' | 'resume';
 
 /** A peer we know of, connected or not. */
 export interface KnownPeer {

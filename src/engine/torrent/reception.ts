@@ -5,8 +5,10 @@ import type { ExtendedHandshake } from '../../wire/extension/extended-handshake.
 import { Feature, hasFeature, reservedOf } from '../../wire/handshake.ts';
 import { PeerError, type Handshake, type PeerLink } from '../../wire/link.ts';
 import { ALLOWED_FAST_SHARE, UPLOAD_QUEUE_MAX } from '../limits.ts';
+import type { ExtendedMessage } from '../peer/extended-message.ts';
 import { Extensions } from '../peer/extensions.ts';
 import { PeerSession } from '../peer/peer-session.ts';
+import { extendedMessagesOf } from './extended-messages.ts';
 import type { KnownPeer } from './peer-roster.ts';
 import type { Torrent } from './torrent.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
@@ -17,10 +19,12 @@ const OUR_FEATURES = reservedOf([Feature.extensions, Feature.fast]);
 export class Reception {
   readonly #torrent: Torrent;
   readonly #deps: TorrentDeps;
+  readonly #messages: readonly ExtendedMessage[];
 
   constructor(torrent: Torrent, deps: TorrentDeps) {
     this.#torrent = torrent;
     this.#deps = deps;
+    this.#messages = extendedMessagesOf();
   }
 
   /** Our handshake. */
@@ -42,7 +46,9 @@ export class Reception {
     link.expectBitfield?.(Math.ceil(torrent.geometry.pieceCount / 8));
     link.attach(session);
     if (hasFeature(handshake.reserved, Feature.extensions)) {
-      session.extensions = new Extensions(link, (remote) => this.#onExtendedHandshake(session, remote));
+      session.extensions = new Extensions(session, this.#messages, (remote) =>
+        this.#onExtendedHandshake(session, remote),
+      );
     }
     return session;
   }
@@ -65,6 +71,7 @@ export class Reception {
       listenPort: this.#deps.listenPort(),
       requestQueue: UPLOAD_QUEUE_MAX,
       uploadOnly: this.#torrent.isSeeding,
+      metadataSize: null,
     });
   }
 

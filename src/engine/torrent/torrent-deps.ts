@@ -2,6 +2,7 @@ import type { World } from '../../ports.ts';
 import type { Rng } from '../../util/rng.ts';
 import type { SlabPool } from '../../util/slab-pool.ts';
 import type { Bandwidth } from '../bandwidth.ts';
+import type { PeerFinder } from '../discovery/peer-finder.ts';
 import type { TrackerDriverOptions } from '../discovery/tracker-driver.ts';
 import type { Greeter } from '../greeter.ts';
 import type { DialBudget } from './dialer.ts';
@@ -27,6 +28,8 @@ export interface TorrentDeps {
   readonly dialBudget: DialBudget;
   readonly greeter: Greeter;
   readonly trackerOptions: TrackerDriverOptions;
+  /** Ways to find peers besides trackers; a private torrent uses none of them. */
+  readonly finders: readonly PeerFinder[];
   readonly peerId: Uint8Array;
   /** Told to peers as `v` (BEP 10). */
   readonly clientName: string;

@@ -10,12 +10,12 @@ import { logger } from '../../util/log.ts';
 import type { Rng } from '../../util/rng.ts';
 import type { DisconnectReason, Handshake, PeerLink } from '../../wire/link.ts';
 import type { BandwidthShare } from '../bandwidth.ts';
-import type { TrackerDriver } from '../discovery/tracker-driver.ts';
+import type { Discovery } from '../discovery/discovery.ts';
 import type { GreetedTorrent } from '../greeter.ts';
 import type { BlockRequester } from '../peer/block-requester.ts';
 import type { PeerSession, SessionHost } from '../peer/peer-session.ts';
 import { PiecePicker } from '../picker/piece-picker.ts';
-import { announceTorrent } from './announcing.ts';
+import { discoverPeers } from './announcing.ts';
 import { guard, guardWorld } from './bug-boundary.ts';
 import { ChokeRounds } from './choke-rounds.ts';
 import { Completion } from './completion.ts';
@@ -23,7 +23,7 @@ import { DiskHealth } from './disk-health.ts';
 import { FileProgress } from './file-progress.ts';
 import { Inventory } from './inventory.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { PeerRoster, type KnownPeer } from './peer-roster.ts';
+import { PeerRoster, type KnownPeer, type PeerSource } from './peer-roster.ts';
 import { PeerSupply } from './peer-supply.ts';
 import { PieceAssembler } from './piece-assembler.ts';
 import { PieceFlow } from './piece-flow.ts';
@@ -68,7 +68,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   readonly #rounds: ChokeRounds;
   readonly #resume: ResumeKeeper;
   readonly #disk: DiskHealth;
-  readonly #trackers: TrackerDriver;
+  readonly #discovery: Discovery;
   readonly #reception: Reception;
   readonly #inventory: Inventory;
   /** Paused as soon as the check that runs is done. */
@@ -138,11 +138,10 @@ export class Torrent implements SessionHost, GreetedTorrent {
       onDiskRecovered: () => this.#disk.onWriteRecovered(),
     });
     this.#reception = new Reception(this, deps);
-    this.#trackers = announceTorrent(this, deps, this.#rng.fork('trackers'), {
-      onPeers: (peers) => {
-        for (const peer of peers) this.roster.add(peer, 'tracker');
-        if (this.#lifecycle.isActive) this.#supply.fill();
-      },
+    this.#discovery = discoverPeers(this, deps, this.#rng.fork('trackers'), {
+      onPeers: (peers) => this.onPeersFound(peers, 'tracker'),
+      onFound: (peers, source) => this.onPeersFound(peers, source),
+      isHungry: () => this.#supply.isLow,
       onExternalIp: (ip) => log('%s: a tracker sees us at %s', metaInfo.name, ip),
       onWarning: (error) => observer.onWarning(error),
     });
@@ -205,7 +204,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   }
 
   trackers(): readonly TrackerInfo[] {
-    return this.#trackers.trackers();
+    return this.#discovery.trackers();
   }
 
   // — commands
@@ -224,7 +223,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#lifecycle.to('paused');
     this.#supply.leave('torrent-stopped');
     this.#pieces.giveUpBegun();
-    this.#trackers.stop(() => log('%s: paused', this.metaInfo.name));
+    this.#discovery.stop(() => log('%s: paused', this.metaInfo.name));
     this.#saveResume();
   }
 
@@ -253,7 +252,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   }
 
   announce(): void {
-    if (this.#lifecycle.isActive) this.#trackers.announceNow();
+    if (this.#lifecycle.isActive) this.#discovery.announceNow();
   }
 
   addPeers(addresses: readonly PeerAddress[]): void {
@@ -261,8 +260,14 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#supply.fill();
   }
 
+  /** Somebody named peers of this torrent. */
+  onPeersFound(peers: readonly PeerAddress[], source: PeerSource): void {
+    for (const peer of peers) this.roster.add(peer, source);
+    if (this.#lifecycle.isActive) this.#supply.fill();
+  }
+
   addTrackers(urls: readonly string[]): void {
-    this.#trackers.addTrackers(urls);
+    this.#discovery.addTrackers(urls);
   }
 
   setLimits(limits: { down?: number; up?: number }): void {
@@ -296,7 +301,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
       this.#waitingForEnd = null;
       for (const waiter of waiters) waiter();
     };
-    this.#trackers.stop(finish);
+    this.#discovery.stop(finish);
     this.#pieces.stop(() => this.#saveResume(() => this.#storage.close(finish)));
   }
 
@@ -311,7 +316,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#pieces.onBeat(now);
     this.#disk.onBeat(now);
     this.#supply.onBeat(now);
-    if (this.#supply.isLow) this.#trackers.announceNow();
+    if (this.#supply.isLow) this.#discovery.announceNow();
     if (this.#resume.isDue(now)) this.#saveResume();
   }
 
@@ -352,6 +357,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     log('%s: %o left: %s', this.metaInfo.name, session.link.remote, reason);
     if (!this.swarm.remove(session)) return;
     this.#deps.connections.count--;
+    session.extensions?.onGone();
     this.picker.onPeerLeft(session);
     this.#rounds.onGone(session);
     if (session.known) this.#supply.onGone(session.known, reason);
@@ -399,7 +405,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     if (hasRead) this.#resume.touch();
     this.#enterActive();
     this.#pieces.retryNow();
-    this.#trackers.start();
+    this.#discovery.start();
     this.#supply.fill();
   }
 
@@ -427,7 +433,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   #onComplete(): void {
     if (!this.#completion.onAllThere()) return;
-    if (this.picker.have.isFull && this.#completion.onWhole()) this.#trackers.completed();
+    if (this.picker.have.isFull && this.#completion.onWhole()) this.#discovery.completed();
     for (const session of [...this.swarm.sessions]) {
       if (session.isSeed) session.close('both-seeds');
       else this.#reception.sendExtendedHandshake(session);
@@ -458,7 +464,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#lifecycle.to('failed');
     this.#observer.onFailed(error);
     this.#supply.leave('torrent-stopped');
-    this.#trackers.stop(() => log('%s: failed', this.metaInfo.name));
+    this.#discovery.stop(() => log('%s: failed', this.metaInfo.name));
     this.#pieces.giveUpBegun();
   }
 
