@@ -31,7 +31,7 @@ export interface TrackerStanding {
 
 export class TrackerTiers {
   readonly #rng: Rng;
-  readonly #oneTier: boolean;
+  #oneTier: boolean;
   readonly #tiers: TrackerUrl[][] = [];
   readonly #known = new Set<string>();
 
@@ -57,6 +57,12 @@ export class TrackerTiers {
     if (this.#oneTier && this.#tiers.length > 0) this.#tiers[0]!.push(...tier);
     else this.#tiers.push(udpBeforeItsTwin(tier));
     return added;
+  }
+
+  /** It turned out private. */
+  becomeOne(): void {
+    this.#oneTier = true;
+    if (this.#tiers.length > 1) this.#tiers.splice(0, Infinity, this.#tiers.flat());
   }
 
   /** It worked: ask it first from now on. */

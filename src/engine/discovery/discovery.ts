@@ -1,7 +1,7 @@
 import type { TrackerInfo } from '../../events.ts';
 import type { PeerAddress } from '../../util/ip.ts';
 import type { Follow, FollowSubject, PeerFinder } from './peer-finder.ts';
-import type { TrackerDriver } from './tracker-driver.ts';
+import type { AnnounceSubject, TrackerDriver, TrackerDriverEvents } from './tracker-driver.ts';
 
 /** What all ways of finding peers need to know of a torrent. */
 export interface DiscoverySubject extends Omit<FollowSubject, 'onPeers'> {
@@ -17,8 +17,8 @@ export interface DiscoverySubject extends Omit<FollowSubject, 'onPeers'> {
  */
 export class Discovery {
   readonly #trackers: TrackerDriver;
-  readonly #finders: readonly PeerFinder[];
-  readonly #subject: DiscoverySubject;
+  #finders: readonly PeerFinder[];
+  #subject: DiscoverySubject;
   #follows: readonly Follow[] = [];
 
   constructor(trackers: TrackerDriver, finders: readonly PeerFinder[], subject: DiscoverySubject) {
@@ -38,15 +38,26 @@ export class Discovery {
   start(): void {
     this.#trackers.start();
     if (this.#follows.length > 0) return;
-    const subject = this.#subject;
     this.#follows = this.#finders.map((finder) =>
-      finder.follow(subject.infoHash, {
-        port: () => subject.port(),
-        isSeed: () => subject.isSeed(),
-        isHungry: () => subject.isHungry(),
-        onPeers: (peers) => subject.onFound(peers, finder.source),
+      finder.follow(this.#subject.infoHash, {
+        port: () => this.#subject.port(),
+        isSeed: () => this.#subject.isSeed(),
+        isHungry: () => this.#subject.isHungry(),
+        onPeers: (peers) => this.#subject.onFound(peers, finder.source),
       }),
     );
+  }
+
+  /**
+   * A magnet has become a torrent, and it goes on for that one without telling anybody. If it turned out private, all
+   * ways but the trackers end here, at once (BEP 27).
+   */
+  handOver(subject: DiscoverySubject, announced: AnnounceSubject, events: TrackerDriverEvents): void {
+    this.#subject = subject;
+    this.#trackers.handOver(announced, events);
+    if (!subject.private) return;
+    this.#stopFollowing();
+    this.#finders = [];
   }
 
   /** Asks again as soon as manners allow. */
@@ -62,8 +73,12 @@ export class Discovery {
 
   /** Leaves: `done` is called when the trackers know, or are too slow to. */
   stop(done: () => void): void {
+    this.#stopFollowing();
+    this.#trackers.stop(done);
+  }
+
+  #stopFollowing(): void {
     for (const follow of this.#follows) follow.stop();
     this.#follows = [];
-    this.#trackers.stop(done);
   }
 }

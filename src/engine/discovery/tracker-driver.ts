@@ -88,8 +88,8 @@ export class TrackerDriver {
   readonly #world: Pick<World, 'clock' | 'entropy'>;
   readonly #transports: TrackerTransports;
   readonly #rng: Rng;
-  readonly #subject: AnnounceSubject;
-  readonly #events: TrackerDriverEvents;
+  #subject: AnnounceSubject;
+  #events: TrackerDriverEvents;
   readonly #intervalFloorMs: number;
   readonly #tiers: TrackerTiers;
   readonly #key: number;
@@ -131,6 +131,13 @@ export class TrackerDriver {
     this.#farewell?.end();
     this.#resetContacts();
     this.#runTiers();
+  }
+
+  /** It goes on for another as the same client: a magnet has become a torrent, and the trackers need not know. */
+  handOver(subject: AnnounceSubject, events: TrackerDriverEvents): void {
+    this.#subject = subject;
+    this.#events = events;
+    if (subject.private) this.#tiers.becomeOne();
   }
 
   /** The torrent has just become complete. */

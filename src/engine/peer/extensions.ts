@@ -5,7 +5,7 @@ import {
   writeExtendedHandshake,
   type ExtendedHandshake,
 } from '../../wire/extension/extended-handshake.ts';
-import type { ExtendedMessage } from './extended-message.ts';
+import type { ExtendedMessage, ExtendedPeer } from './extended-message.ts';
 import type { PeerSession } from './peer-session.ts';
 
 /** What we tell the peer of ourselves. */
@@ -23,20 +23,23 @@ export interface OurFacts {
  * BEP 10 on one connection: the exchange of handshakes, and the passing on of extended messages. Ids belong to the
  * receiver, so a message that comes in carries an id of ours: its place in `messages`, counted from one.
  */
-export class Extensions {
-  readonly #session: PeerSession;
-  readonly #messages: readonly ExtendedMessage[];
+export class Extensions<Peer extends ExtendedPeer = PeerSession> {
+  readonly #session: Peer;
+  readonly #messages: readonly ExtendedMessage<Peer>[];
   readonly #onHandshake: (remote: ExtendedHandshake) => void;
-  #remote: ExtendedHandshake = NO_EXTENSIONS;
+  #remote: ExtendedHandshake;
 
+  /** @param remote What the peer has told already. */
   constructor(
-    session: PeerSession,
-    messages: readonly ExtendedMessage[],
+    session: Peer,
+    messages: readonly ExtendedMessage<Peer>[],
     onHandshake: (remote: ExtendedHandshake) => void,
+    remote: ExtendedHandshake = NO_EXTENSIONS,
   ) {
     this.#session = session;
     this.#messages = messages;
     this.#onHandshake = onHandshake;
+    this.#remote = remote;
   }
 
   get remote(): ExtendedHandshake {

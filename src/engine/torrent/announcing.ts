@@ -9,15 +9,19 @@ import type { TorrentDeps } from './torrent-deps.ts';
 /** What trackers give by default, and one answer can hold over UDP without being cut (BEP 15). */
 const PEERS_WANTED_MIN = 50;
 
-/** How a torrent finds peers, and what others are told of it. */
+/**
+ * How a torrent finds peers, and what others are told of it.
+ * @param before What found them while it was a magnet, to go on with.
+ */
 export function discoverPeers(
   torrent: Torrent,
   deps: TorrentDeps,
   rng: Rng,
   events: TrackerDriverEvents & Pick<DiscoverySubject, 'onFound' | 'isHungry'>,
+  before: Discovery | null = null,
 ): Discovery {
   const { metaInfo, counters, picker } = torrent;
-  const subject = {
+  const announced = {
     infoHash: metaInfo.infoHash,
     peerId: torrent.peerId,
     private: metaInfo.private,
@@ -32,16 +36,21 @@ export function discoverPeers(
     wantedPeers: () =>
       torrent.isComplete ? torrent.freeConnections : Math.max(PEERS_WANTED_MIN, torrent.freeConnections),
   };
-  const { trackers } = torrent.options;
-  const driver = new TrackerDriver(deps.world, rng, subject, trackers, events, deps.trackerOptions);
-  return new Discovery(driver, deps.finders, {
+  const subject: DiscoverySubject = {
     infoHash: metaInfo.infoHash,
     private: metaInfo.private,
     port: () => deps.listenPort(),
     isSeed: () => torrent.isSeeding,
     isHungry: () => events.isHungry(),
     onFound: (peers, source) => events.onFound(peers, source),
-  });
+  };
+  if (before) {
+    before.handOver(subject, announced, events);
+    return before;
+  }
+  const { trackers } = torrent.options;
+  const driver = new TrackerDriver(deps.world, rng, announced, trackers, events, deps.trackerOptions);
+  return new Discovery(driver, deps.finders, subject);
 }
 
 function bytesOf(pieces: PieceSet, { pieceCount, pieceLength, lastPieceLength }: PieceGeometry): number {
