@@ -2,7 +2,7 @@ import type { StorageError, TrackerError } from './errors.ts';
 import type { FileStat } from './metainfo/file-stat.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
 import type { IpFamily, PeerAddress } from './util/ip.ts';
-import type { Slab } from './util/slab-pool.ts';
+import type { Allocate, Slab } from './util/slab-pool.ts';
 import type { DisconnectReason, PeerLink } from './wire/link.ts';
 import type { ObfuscatedLookup } from './wire/mse/negotiation.ts';
 
@@ -150,6 +150,8 @@ export interface World {
   readonly resolver: Resolver | null;
   readonly storage: StorageFactory;
   readonly resume: ResumeStore | null;
+  /** Makes the memory that pieces are kept in. Default: plain arrays. A world without content has no use for so much. */
+  readonly allocate?: Allocate;
 }
 
 export type { DisconnectReason, FileStat };

@@ -66,8 +66,8 @@ export class Engine {
     this.#options = options;
     this.#rng = new Rng(world.seed);
     // Half for what comes in, half for what goes out.
-    this.#slabs = new SlabPool(options.memory / 2);
-    this.#readBuffers = new SlabPool(options.memory / 2);
+    this.#slabs = new SlabPool(options.memory / 2, world.allocate);
+    this.#readBuffers = new SlabPool(options.memory / 2, world.allocate);
     this.down = new Bandwidth(world.clock, options.downLimit);
     this.up = new Bandwidth(world.clock, options.upLimit);
     const { connectionsMax } = options;

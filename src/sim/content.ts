@@ -1,5 +1,6 @@
 import { BLOCK_LENGTH } from '../util/block-length.ts';
 import { readU32, writeU32 } from '../util/bytes.ts';
+import { STAMP_LENGTH, stampIndex, StampMemory } from './stamp-memory.ts';
 
 /**
  * Content without content.
@@ -9,7 +10,6 @@ import { readU32, writeU32 } from '../util/bytes.ts';
  * over the link into the receiver's slab, and the receiver's storage looks for it when it "hashes" the piece. A block
  * that was damaged, put in the wrong place, or never written is noticed as a real hash would notice it.
  */
-export const STAMP_LENGTH = 8;
 
 /** Two numbers that stand for the bytes of a block. */
 export interface Stamp {
@@ -36,9 +36,10 @@ export function stampBlock(
 
 /** Writes a stamp as it was read elsewhere, as far as there is room. */
 export function putStamp(target: Uint8Array, offset: number, x: number, y: number): void {
-  if (target.length - offset >= STAMP_LENGTH) {
-    writeU32(target, offset, x);
-    writeU32(target, offset + 4, y);
+  if (target instanceof StampMemory || target.length - offset >= STAMP_LENGTH) {
+    const index = stampIndex(target, offset);
+    writeU32(target, index, x);
+    writeU32(target, index + 4, y);
     return;
   }
   const whole = new Uint8Array(STAMP_LENGTH);
@@ -46,16 +47,17 @@ export function putStamp(target: Uint8Array, offset: number, x: number, y: numbe
   target.set(whole.subarray(0, target.length - offset), offset);
 }
 
-/** Reads the stamp at the start of a block into `stamp`; what the block has no room for counts as zero. */
-export function readStamp(block: Uint8Array, stamp: Stamp): void {
-  if (block.length >= STAMP_LENGTH) {
-    stamp.x = readU32(block, 0);
-    stamp.y = readU32(block, 4);
+/** Reads the stamp of a block of this length that begins at `offset`; what it has no room for counts as zero. */
+export function readStamp(memory: Uint8Array, stamp: Stamp, offset = 0, length = memory.length): void {
+  if (length < STAMP_LENGTH && !(memory instanceof StampMemory)) {
+    const whole = new Uint8Array(STAMP_LENGTH);
+    whole.set(memory.subarray(offset, offset + length));
+    readStamp(whole, stamp);
     return;
   }
-  const whole = new Uint8Array(STAMP_LENGTH);
-  whole.set(block);
-  readStamp(whole, stamp);
+  const index = stampIndex(memory, offset);
+  stamp.x = readU32(memory, index);
+  stamp.y = readU32(memory, index + 4);
 }
 
 /**

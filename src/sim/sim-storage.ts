@@ -13,8 +13,9 @@ import { BLOCK_LENGTH } from '../util/block-length.ts';
 import { EMPTY_BYTES, readU32 } from '../util/bytes.ts';
 import { PieceSet } from '../util/piece-set.ts';
 import type { Slab } from '../util/slab-pool.ts';
-import { putStamp, readStamp, stampBlock, stampRange, STAMP_LENGTH } from './content.ts';
+import { putStamp, readStamp, stampBlock, stampRange } from './content.ts';
 import { JobQueue } from './job-queue.ts';
+import { STAMP_LENGTH, stampIndex } from './stamp-memory.ts';
 
 /** SHA-1. */
 const DIGEST_LENGTH = 20;
@@ -212,7 +213,8 @@ class SimStorage implements TorrentStorage {
       const begin = block * BLOCK_LENGTH;
       stampBlock(expected, 0, this.#torrent, piece, begin, 0);
       const length = Math.min(STAMP_LENGTH, geometry.blockLength(piece, block));
-      for (let i = 0; i < length; i++) if (bytes[begin + i] !== expected[i]) return false;
+      const index = stampIndex(bytes, begin);
+      for (let i = 0; i < length; i++) if (bytes[index + i] !== expected[i]) return false;
     }
     return true;
   }
@@ -223,7 +225,7 @@ class SimStorage implements TorrentStorage {
     const stamp = { x: 0, y: 0 };
     for (let block = 0; block < geometry.blockCount(piece); block++) {
       const begin = block * BLOCK_LENGTH;
-      readStamp(bytes.subarray(begin, begin + geometry.blockLength(piece, block)), stamp);
+      readStamp(bytes, stamp, begin, geometry.blockLength(piece, block));
       putStamp(digests, block * DIGEST_LENGTH, stamp.x, stamp.y);
     }
     return digests;

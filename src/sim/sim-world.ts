@@ -6,6 +6,7 @@ import { SimHttp, type SimWeb } from './sim-http.ts';
 import { SimResumeStore } from './sim-resume.ts';
 import { SimStorageFactory, type SimDisk } from './sim-storage.ts';
 import { SimTransport } from './sim-transport.ts';
+import { StampMemory } from './stamp-memory.ts';
 
 /** What a client finds on its host besides the network. */
 export interface SimMachine {
@@ -30,6 +31,7 @@ export function simWorld(network: SimNetwork, process: SimProcess, machine: SimM
     resolver: null,
     storage: new SimStorageFactory(clock, machine.disk),
     resume: machine.records === null ? null : new SimResumeStore(clock, machine.records),
+    ...(network.carryContent ? {} : { allocate: StampMemory.allocate }),
   };
 }
 

@@ -8,22 +8,29 @@ export class Slab {
   bytes: Uint8Array<ArrayBuffer>;
   readonly capacity: number;
 
-  constructor(capacity: number) {
+  constructor(capacity: number, allocate: Allocate = allocateMemory) {
     this.capacity = capacity;
-    this.bytes = new Uint8Array(capacity);
+    this.bytes = allocate(capacity);
   }
 }
+
+/** Makes memory of this many bytes. */
+export type Allocate = (bytes: number) => Uint8Array<ArrayBuffer>;
+
+const allocateMemory: Allocate = (bytes) => new Uint8Array(bytes);
 
 /** All torrents of a client share one pool, so the cap holds for the process. */
 export class SlabPool {
   readonly #capBytes: number;
+  readonly #allocate: Allocate | undefined;
   readonly #free = new Map<number, Slab[]>();
   #lentBytes = 0;
   #freeBytes = 0;
 
   /** @param capBytes Upper bound for lent and kept slabs together, in bytes. */
-  constructor(capBytes: number) {
+  constructor(capBytes: number, allocate?: Allocate) {
     this.#capBytes = capBytes;
+    this.#allocate = allocate;
   }
 
   get lentBytes(): number {
@@ -49,7 +56,7 @@ export class SlabPool {
       return slab;
     }
     this.#trim(capacity);
-    return new Slab(capacity);
+    return new Slab(capacity, this.#allocate);
   }
 
   give(slab: Slab): void {

@@ -115,6 +115,7 @@ export class UploadQueue implements ExtentWaiter, TokenWaiter {
 
   /** Hands blocks to the link while it takes them. */
   pump(): void {
+    if (this.#count === 0) return; // Most calls: the rate below costs more than all the rest of them.
     const { link, cache, bandwidth, upRate } = this.#host;
     const linkBytesMax = Math.min(SEND_HIGH_WATER, Math.max(LINK_BYTES_MIN, upRate));
     while (this.#count > 0 && !this.#closed && !this.#waitingForTokens) {
