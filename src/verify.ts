@@ -2,12 +2,14 @@ import { FileMap } from './metainfo/file-map.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
 import { DiskPool } from './node/disk-pool.ts';
 import { fileStorageFactory } from './node/file-storage.ts';
+import { HASH_STRETCHES_PER_THREAD, HASH_STRETCH_BYTES } from './node/hash-stretch.ts';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { TorrentStorage } from './ports.ts';
 
-/** Enough to keep every core busy. */
+/** Pieces under way per thread: enough to make up the stretches that a thread works on, and not too many promises. */
 const CHECKS_PER_THREAD = 4;
+const CHECKS_PER_THREAD_MAX = 1_024;
 
 export interface VerifyOptions {
   /** Counts bytes. */
@@ -50,12 +52,22 @@ export async function verify(
         else done(stats.map((stat) => stat.size));
       });
     });
-    const badPieces = await findBadPieces(metaInfo, storage, pool.threads * CHECKS_PER_THREAD, options);
+    const badPieces = await findBadPieces(
+      metaInfo,
+      storage,
+      pool.threads * checksPerThread(metaInfo),
+      options,
+    );
     return report(metaInfo, sizes, badPieces);
   } finally {
     await new Promise<void>((done) => storage.close(done));
     await pool.close();
   }
+}
+
+function checksPerThread({ pieceLength }: MetaInfo): number {
+  const ahead = (HASH_STRETCHES_PER_THREAD * HASH_STRETCH_BYTES) / pieceLength;
+  return Math.min(CHECKS_PER_THREAD_MAX, Math.max(CHECKS_PER_THREAD, ahead));
 }
 
 async function findBadPieces(

@@ -174,18 +174,18 @@ describe('what a torrent is made of', () => {
 describe('while it is made', () => {
   test('progress rises to all bytes', async () => {
     const dir = folder();
-    writeTree(dir, { file: 1_000_000 });
+    writeTree(dir, { file: 20_000_000 });
     const seen: number[] = [];
     await createTorrent(join(dir, 'file'), {
       ...DATELESS,
       onProgress: ({ done, total }) => {
-        expect(total).toBe(1_000_000);
+        expect(total).toBe(20_000_000);
         seen.push(done);
       },
     });
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
-    expect(seen.at(-1)).toBe(1_000_000);
-    expect(seen).toHaveLength(62);
+    expect(seen.at(-1)).toBe(20_000_000);
+    expect(seen).toHaveLength(3);
   });
 
   test('it can be ended with a signal', async () => {

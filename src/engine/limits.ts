@@ -83,8 +83,8 @@ export const DISK_RETRY_MIN_MS = second;
 export const DISK_RETRY_MAX_MS = minute;
 /** A changed resume record is saved this often. Transmission 360 s, ours 60 s because a check after a crash costs more. */
 export const RESUME_SAVE_INTERVAL_MS = minute;
-/** Pieces being read and hashed at one time while checking. */
-export const CHECKS_IN_FLIGHT = 16;
+/** Pieces being read and hashed at one time while checking: enough in a row to go to a disk thread together. */
+export const CHECKS_IN_FLIGHT = 32;
 
 /** Bytes read from disk at one time for uploads, at most; one read serves many requests. */
 export const READ_EXTENT_LENGTH = 1_048_576;

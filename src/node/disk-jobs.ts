@@ -30,9 +30,10 @@ export interface SmallWrite {
   readonly bytes: Uint8Array;
 }
 
-/** SHA-1 of the spans one after the other. */
+/** SHA-1 of the spans one after the other: a digest for every `pieceLength` bytes, and one for what is left over. */
 export interface HashJob {
   readonly kind: 'hash';
+  readonly pieceLength: number;
   /** The folder that the files must lie in; null for files that the user named. */
   readonly root: DiskRoot | null;
   readonly spans: readonly DiskSpan[];

@@ -73,11 +73,15 @@ export class DiskPool {
   }
 
   /**
-   * SHA-1 (20 bytes) of the spans one after the other. Small ones travel together, so one call per piece is right for
-   * any piece length; keep a bounded number of calls under way.
+   * SHA-1 of the spans one after the other, 20 bytes for every `pieceLength` bytes and for what is left over. Small
+   * calls travel together, but many pieces in one call cost less; keep a bounded number of calls under way.
    */
-  hashSpans(spans: readonly DiskSpan[], done: (result: Uint8Array | StorageError) => void): void {
-    this.run({ kind: 'hash', root: null, spans }, done);
+  hashSpans(
+    spans: readonly DiskSpan[],
+    pieceLength: number,
+    done: (result: Uint8Array | StorageError) => void,
+  ): void {
+    this.run({ kind: 'hash', root: null, spans, pieceLength }, done);
   }
 
   /** Puts a job in the queue. `done` is called in a later turn. */

@@ -73,22 +73,18 @@ export class DiskTasks {
   }
 
   #hash(job: HashJob): Uint8Array {
-    const sha1 = createHash('sha1');
+    const hasher = new StretchHasher(job);
     for (const span of job.spans) {
-      if (span.zero === true) {
-        this.#chunk.fill(0);
-        for (let left = span.length; left > 0; left -= READ_CHUNK) {
-          sha1.update(this.#chunk.subarray(0, Math.min(left, READ_CHUNK)));
-        }
-        continue;
-      }
-      for (let done = 0; done < span.length; done += READ_CHUNK) {
+      if (span.zero === true) this.#chunk.fill(0);
+      const fd = span.zero === true ? -1 : this.#files.forReading(span.path, job.root);
+      for (let done = 0; done < span.length;) {
         const chunk = this.#chunk.subarray(0, Math.min(span.length - done, READ_CHUNK));
-        this.#read(span.path, job.root, span.offset + done, chunk);
-        sha1.update(chunk);
+        if (fd >= 0) this.#fill(fd, span.path, span.offset + done, chunk);
+        hasher.update(chunk);
+        done += chunk.length;
       }
     }
-    return new Uint8Array(sha1.digest());
+    return hasher.digests();
   }
 
   /** The buffer goes back whatever happens, so failures are a part of the result. */
@@ -163,7 +159,10 @@ export class DiskTasks {
 
   /** Fills `into`; a file that ends before is `ERR_FILE_MISSING`. */
   #read(path: string, root: DiskRoot | null, offset: number, into: Uint8Array): void {
-    const fd = this.#files.forReading(path, root);
+    this.#fill(this.#files.forReading(path, root), path, offset, into);
+  }
+
+  #fill(fd: number, path: string, offset: number, into: Uint8Array): void {
     let done = 0;
     while (done < into.length) {
       let count: number;
@@ -210,6 +209,45 @@ export class DiskTasks {
     } catch (error) {
       throw toStorageError(error, 'sync', path);
     }
+  }
+}
+
+/** Takes the bytes of a job in any portions. */
+class StretchHasher {
+  readonly #pieceLength: number;
+  readonly #digests: Uint8Array;
+  #at = 0;
+  #sha1 = createHash('sha1');
+  /** Bytes missing in the current piece. */
+  #left: number;
+
+  constructor({ spans, pieceLength }: HashJob) {
+    const total = spans.reduce((sum, span) => sum + span.length, 0);
+    this.#pieceLength = pieceLength;
+    this.#digests = new Uint8Array(SHA1_BYTES * Math.ceil(total / pieceLength));
+    this.#left = pieceLength;
+  }
+
+  update(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length;) {
+      const portion = bytes.subarray(done, done + this.#left);
+      this.#sha1.update(portion);
+      done += portion.length;
+      this.#left -= portion.length;
+      if (this.#left === 0) this.#next();
+    }
+  }
+
+  digests(): Uint8Array {
+    if (this.#at < this.#digests.length) this.#next();
+    return this.#digests;
+  }
+
+  #next(): void {
+    this.#digests.set(this.#sha1.digest(), this.#at);
+    this.#at += SHA1_BYTES;
+    this.#sha1 = createHash('sha1');
+    this.#left = this.#pieceLength;
   }
 }
 

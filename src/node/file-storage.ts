@@ -18,13 +18,13 @@ import { StorageError } from '../errors.ts';
 import type { FileSlice } from '../metainfo/file-map.ts';
 import type { MetaInfo } from '../metainfo/metainfo.ts';
 import type { FileStat, PieceVerdict, StorageFactory, TorrentStorage } from '../ports.ts';
-import { equalBytes } from '../util/bytes.ts';
 import type { Slab } from '../util/slab-pool.ts';
 import type { SurveyResult, WriteJob, WriteResult } from './disk-jobs.ts';
 import type { DiskPool } from './disk-pool.ts';
 import { FilePlaces } from './file-places.ts';
 import type { DiskRoot } from './open-files.ts';
 import { OperationGate } from './operation-gate.ts';
+import { PieceChecks } from './piece-checks.ts';
 import { ReadFiles } from './read-files.ts';
 import { isSameFolder } from './safe-path.ts';
 import type { FolderIdentity } from './safe-path.ts';
@@ -64,6 +64,7 @@ class FileStorage implements TorrentStorage {
   readonly #places: FilePlaces;
   readonly #gate = new OperationGate();
   readonly #unsynced: UnsyncedFiles;
+  readonly #checks: PieceChecks;
   /** What the download folder is; null until it is there. */
   #folder: FolderIdentity | null = null;
   #wasSurveyed = false;
@@ -79,6 +80,12 @@ class FileStorage implements TorrentStorage {
     this.#metaInfo = metaInfo;
     this.#places = new FilePlaces(metaInfo, dir);
     this.#unsynced = new UnsyncedFiles(this.#places.dir, shared.pool.faults);
+    this.#checks = new PieceChecks(shared.pool, {
+      pieceLength: metaInfo.pieceLength,
+      pieceHashes: metaInfo.pieceHashes,
+      root: () => this.#root(),
+      spansOf: (piece) => this.#places.pieceSlices(piece).map((slice) => this.#places.readSpan(piece, slice)),
+    });
   }
 
   stat(done: StatDone): void {
@@ -102,11 +109,7 @@ class FileStorage implements TorrentStorage {
       } else if (!slices.every((slice) => this.#places.isThere(piece, slice.file))) {
         setImmediate(finish, false);
       } else {
-        const spans = slices.map((slice) => this.#places.readSpan(piece, slice));
-        this.#shared.pool.run({ kind: 'hash', root: this.#root(), spans }, (result) => {
-          if (!(result instanceof StorageError)) finish(equalBytes(result, this.#expectedHash(piece)));
-          else finish(result.code === 'ERR_FILE_MISSING' ? false : result);
-        });
+        this.#checks.check(piece, finish);
       }
     });
   }

@@ -1,11 +1,11 @@
 import { StorageError } from '../errors.ts';
 import type { DiskPool, DiskSpan } from './disk-pool.ts';
-
-/** Per thread: enough to work on, to go on with, and to be on the way. In bytes, and in calls for small pieces. */
-const AHEAD_BYTES = 4 * 1_048_576;
-const AHEAD_CALLS = 256;
-/** A piece that is larger than that still finds the next one waiting. */
-const AHEAD_CALLS_LEAST = 3;
+import {
+  addSpan,
+  HASH_STRETCH_BYTES,
+  HASH_STRETCHES_PER_THREAD,
+  HASH_STRETCH_SPANS,
+} from './hash-stretch.ts';
 
 const SHA1_BYTES = 20;
 
@@ -29,12 +29,10 @@ export function hashPieces(
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   const total = files.reduce((sum, file) => sum + file.length, 0);
-  const pieceCount = Math.ceil(total / pieceLength);
-  const hashes = new Uint8Array(pieceCount * SHA1_BYTES);
-  const ahead = Math.min(AHEAD_CALLS, Math.max(AHEAD_CALLS_LEAST, AHEAD_BYTES / pieceLength));
+  const hashes = new Uint8Array(Math.ceil(total / pieceLength) * SHA1_BYTES);
   const cursor = new SpanCursor(files);
   return new Promise((resolve, reject) => {
-    let next = 0;
+    let taken = 0;
     let underWay = 0;
     let hashed = 0;
     let failure: unknown = null;
@@ -49,22 +47,30 @@ export function hashPieces(
 
     const feed = (): void => {
       if (signal?.aborted) failure ??= signal.reason;
-      while (failure === null && next < pieceCount && underWay < ahead * pool.threads) start(next++);
+      const most = HASH_STRETCHES_PER_THREAD * pool.threads;
+      while (failure === null && taken < total && underWay < most) start();
       if (underWay > 0) return;
       if (failure === null) resolve(hashes);
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason is the caller's.
       else reject(failure);
     };
 
-    const start = (piece: number): void => {
-      const length = Math.min(pieceLength, total - piece * pieceLength);
+    const start = (): void => {
+      const begin = taken;
+      const spans: DiskSpan[] = [];
+      do {
+        const length = Math.min(pieceLength, total - taken);
+        cursor.take(length, spans);
+        taken += length;
+      } while (taken < total && taken - begin < HASH_STRETCH_BYTES && spans.length < HASH_STRETCH_SPANS);
+      const length = taken - begin;
       underWay++;
-      pool.hashSpans(cursor.take(length), (result) => {
+      pool.hashSpans(spans, pieceLength, (result) => {
         underWay--;
         if (result instanceof StorageError) {
           failure ??= result;
         } else {
-          hashes.set(result, piece * SHA1_BYTES);
+          hashes.set(result, (begin / pieceLength) * SHA1_BYTES);
           hashed += length;
           report();
         }
@@ -86,13 +92,12 @@ class SpanCursor {
     this.#files = files;
   }
 
-  /** The next `length` bytes, of which there are enough. */
-  take(length: number): DiskSpan[] {
-    const spans: DiskSpan[] = [];
+  /** Adds the next `length` bytes, of which there are enough, to `spans`. */
+  take(length: number, spans: DiskSpan[]): void {
     for (let left = length; left > 0;) {
       const file = this.#files[this.#file]!;
       const count = Math.min(left, file.length - this.#offset);
-      if (count > 0) spans.push({ path: file.path, offset: this.#offset, length: count });
+      if (count > 0) addSpan(spans, { path: file.path, offset: this.#offset, length: count });
       left -= count;
       this.#offset += count;
       if (this.#offset === file.length) {
@@ -100,6 +105,5 @@ class SpanCursor {
         this.#offset = 0;
       }
     }
-    return spans;
   }
 }

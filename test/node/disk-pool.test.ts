@@ -8,6 +8,7 @@ import { DiskFaults } from '../../src/node/disk-faults.ts';
 import type { FaultRule } from '../../src/node/disk-faults.ts';
 import { DiskPool } from '../../src/node/disk-pool.ts';
 import type { DiskSpan } from '../../src/node/disk-pool.ts';
+import { MiB } from '../../src/options.ts';
 import { noise, temporaryFolder } from '../support/tree.ts';
 
 const A = noise('a', 1_000_003);
@@ -38,8 +39,23 @@ describe('hashing spans', () => {
     expect(hex(result)).toBe(sha1(bytes));
   });
 
-  test('gives the SHA-1 of nothing for no spans', async () => {
-    expect(hex(await hash([]))).toBe(sha1(Buffer.alloc(0)));
+  test('gives one SHA-1 for every piece and one for what is left over, wherever files and pads begin', async () => {
+    const spans = [
+      { path: inside('a'), offset: 5, length: 900_000 },
+      { path: '', offset: 0, length: 600_000, zero: true },
+      { path: inside('b'), offset: 0, length: 300_000 },
+    ];
+    const bytes = Buffer.concat([A.subarray(5, 900_005), Buffer.alloc(600_000), B]);
+    for (const pieceLength of [16_384, 262_144, 300_000, 1_800_000, 2_097_152]) {
+      const pieces = Array.from({ length: Math.ceil(bytes.length / pieceLength) }, (_, i) =>
+        sha1(bytes.subarray(i * pieceLength, (i + 1) * pieceLength)),
+      );
+      expect(hex(await hash(spans, pieceLength))).toBe(pieces.join(''));
+    }
+  });
+
+  test('gives nothing for no spans', async () => {
+    expect(hex(await hash([]))).toBe('');
   });
 
   test('answers many small and large jobs each with its own hash', async () => {
@@ -114,7 +130,7 @@ describe('starting and ending', () => {
     expect(hex(await under)).toBe(sha1(A.subarray(1, 100_001)));
     let isThisTurn = true;
     const late = new Promise((resolve) => {
-      pool.hashSpans([spanOf(1)], (result) => resolve([result instanceof StorageError, isThisTurn]));
+      pool.hashSpans([spanOf(1)], MiB, (result) => resolve([result instanceof StorageError, isThisTurn]));
     });
     isThisTurn = false;
     expect(await late).toEqual([true, false]);
@@ -126,7 +142,7 @@ describe('starting and ending', () => {
       import { DiskPool } from ${JSON.stringify(module)};
       const pool = new DiskPool({ threads: 1 });
       const span = { path: ${JSON.stringify(inside('a'))}, offset: 0, length: 1000000 };
-      pool.hashSpans([span], () => pool.hashSpans([span], () => console.log('done')));`;
+      pool.hashSpans([span], 16384, () => pool.hashSpans([span], 16384, () => console.log('done')));`;
     const options = { encoding: 'utf8', timeout: 20_000 } as const;
     const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', code], options);
     expect({ stdout, status }).toEqual({ stdout: 'done\n', status: 0 });
@@ -136,7 +152,7 @@ describe('starting and ending', () => {
     const before = openFds();
     const fresh = new DiskPool({ threads: 2 });
     expect(openFds()).toBe(before);
-    await new Promise((resolve) => fresh.hashSpans([spanOf(0)], resolve));
+    await new Promise((resolve) => fresh.hashSpans([spanOf(0)], MiB, resolve));
     await fresh.close();
     expect(openFds()).toBe(before);
   });
@@ -150,8 +166,9 @@ async function faulty(rules: readonly FaultRule[], threads = 2): Promise<DiskFau
   return faults;
 }
 
-function hash(spans: readonly DiskSpan[]): Promise<Uint8Array | StorageError> {
-  return new Promise((resolve) => pool.hashSpans(spans, resolve));
+/** One digest of it all, unless a piece length is given. */
+function hash(spans: readonly DiskSpan[], pieceLength = 64 * MiB): Promise<Uint8Array | StorageError> {
+  return new Promise((resolve) => pool.hashSpans(spans, pieceLength, resolve));
 }
 
 function spanOf(i: number): DiskSpan {

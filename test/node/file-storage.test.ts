@@ -112,6 +112,29 @@ describe('files on disk', () => {
     expect((await read(4, 13_000, new Uint8Array(100)))!.code).toBe('ERR_FILE_MISSING');
   });
 
+  test('pieces checked side by side are told apart, in any order and with a file missing among them', async () => {
+    await writeAll();
+    const bytes = readFileSync(join(dir, 'album', 'disc 2/d'));
+    bytes[100]! ^= 1;
+    writeFileSync(join(dir, 'album', 'disc 2/d'), bytes);
+    expect(await Promise.all([0, 1, 2, 3, 4].map((piece) => check(piece)))).toEqual([
+      true,
+      true,
+      false,
+      true,
+      true,
+    ]);
+    rmSync(join(dir, 'album', 'e'));
+    expect(await Promise.all([4, 0, 2, 1, 3, 0].map((piece) => check(piece)))).toEqual([
+      false,
+      true,
+      false,
+      true,
+      true,
+      true,
+    ]);
+  });
+
   test('a longer file of someone else is neither cut nor written to', async () => {
     mkdirSync(join(dir, 'album'), { recursive: true });
     writeFileSync(join(dir, 'album', 'b'), Buffer.alloc(20_000, 1));
