@@ -22,6 +22,13 @@ export interface ClientOptions {
   uploadSlots?: number;
   /** Bytes for piece buffers and the read cache together. Default: 256 MiB. */
   memory?: number;
+  /** Exchange peers with peers (PEX, BEP 11); never of private torrents. Default: true. */
+  pex?: boolean;
+  /**
+   * Find peers on the local network and be found (LSD, BEP 14), on the interface of `host` if that is given; never of
+   * private torrents. Default: true.
+   */
+  lsd?: boolean;
   /** Refuse trackers in local address ranges. Default: false, because people run trackers on their own networks. */
   refuseLocalTrackers?: boolean;
   /** First characters of the peer id (BEP 20), such as `-TT0100-`; the rest is random. */
@@ -75,6 +82,8 @@ export interface ResolvedOptions {
   readonly connectionsPerTorrentMax: number;
   readonly uploadSlots: number;
   readonly memory: number;
+  readonly pex: boolean;
+  readonly lsd: boolean;
   readonly refuseLocalTrackers: boolean;
   readonly peerIdPrefix: string;
   readonly seed: number | null;
@@ -94,6 +103,8 @@ export const DEFAULTS: ResolvedOptions = Object.freeze({
   connectionsPerTorrentMax: 55,
   uploadSlots: 4,
   memory: 256 * MiB,
+  pex: true,
+  lsd: true,
   refuseLocalTrackers: false,
   peerIdPrefix: '-TT0100-',
   seed: null,
@@ -123,8 +134,8 @@ export function resolveOptions(options: ClientOptions = {}): ResolvedOptions {
   checkNumber('connectionsPerTorrentMax', resolved.connectionsPerTorrentMax, 1, 65_535, true);
   checkNumber('uploadSlots', resolved.uploadSlots, 0, 10_000, true);
   checkNumber('memory', resolved.memory, MEMORY_MIN, Number.MAX_SAFE_INTEGER, true);
-  if (typeof resolved.refuseLocalTrackers !== 'boolean') {
-    throw new UsageError(`option refuseLocalTrackers must be true or false`);
+  for (const name of ['refuseLocalTrackers', 'pex', 'lsd'] as const) {
+    if (typeof resolved[name] !== 'boolean') throw new UsageError(`option ${name} must be true or false`);
   }
   if (!/^[\x20-\x7e]{0,19}$/.test(resolved.peerIdPrefix)) {
     throw new UsageError(`option peerIdPrefix must be at most 19 printable ASCII characters`);

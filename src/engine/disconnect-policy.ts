@@ -26,6 +26,7 @@ export const DISCONNECT_POLICY: Readonly<Record<DisconnectReason, DisconnectPoli
   'bad-have': LATER,
   'fast-not-negotiated': LATER,
   'request-flood': LATER,
+  'message-flood': LATER,
   'unwanted-blocks': LATER,
   'corrupt-data': NEVER,
   'handshake-timeout': LATER,

@@ -11,6 +11,7 @@ import { Bandwidth } from './bandwidth.ts';
 import { AnnounceLimiter } from './discovery/announce-limiter.ts';
 import type { PeerFinder } from './discovery/peer-finder.ts';
 import { UdpTrackerClient } from './discovery/udp-tracker-client.ts';
+import { ExternalAddress } from './external-address.ts';
 import { Greeter } from './greeter.ts';
 import { guard } from './torrent/bug-boundary.ts';
 import { DialBudget } from './torrent/dialer.ts';
@@ -32,6 +33,7 @@ export type EngineOptions = Pick<
   | 'memory'
   | 'peerIdPrefix'
   | 'refuseLocalTrackers'
+  | 'pex'
 > & {
   /** Told to peers as `v` (BEP 10). */
   readonly clientName: string;
@@ -44,6 +46,8 @@ export type EngineOptions = Pick<
 export class Engine {
   readonly down: Bandwidth;
   readonly up: Bandwidth;
+  /** Where the world sees us. */
+  readonly external = new ExternalAddress();
   readonly #world: World;
   readonly #options: EngineOptions;
   readonly #rng: Rng;
@@ -125,6 +129,8 @@ export class Engine {
           refuseLocal: this.#options.refuseLocalTrackers,
         },
         finders: this.#finders,
+        pex: this.#options.pex,
+        external: this.external,
         peerId,
         clientName: this.#options.clientName,
         listenPort: () => this.listenPort,

@@ -25,6 +25,7 @@ export type DisconnectReason =
   | 'bad-have'
   | 'fast-not-negotiated'
   | 'request-flood'
+  | 'message-flood'
   | 'unwanted-blocks'
   | 'corrupt-data'
   // The peer is of no use to us, or we are not to it

@@ -1,6 +1,7 @@
 import type { TrackerInfo } from '../../events.ts';
 import type { PeerAddress } from '../../util/ip.ts';
 import type { Follow, FollowSubject, PeerFinder } from './peer-finder.ts';
+import { mayFindPeersBy } from './private-gate.ts';
 import type { AnnounceSubject, TrackerDriver, TrackerDriverEvents } from './tracker-driver.ts';
 
 /** What all ways of finding peers need to know of a torrent. */
@@ -11,10 +12,7 @@ export interface DiscoverySubject extends Omit<FollowSubject, 'onPeers'> {
   onFound(peers: readonly PeerAddress[], source: PeerFinder['source']): void;
 }
 
-/**
- * All the ways in which one torrent finds peers. This is the one gate of BEP 27: what a private torrent may use is
- * decided here and nowhere else.
- */
+/** All the ways in which one torrent finds peers, as far as a private one may use them (BEP 27). */
 export class Discovery {
   readonly #trackers: TrackerDriver;
   #finders: readonly PeerFinder[];
@@ -23,7 +21,7 @@ export class Discovery {
 
   constructor(trackers: TrackerDriver, finders: readonly PeerFinder[], subject: DiscoverySubject) {
     this.#trackers = trackers;
-    this.#finders = subject.private ? [] : finders;
+    this.#finders = finders.filter(({ source }) => mayFindPeersBy(source, subject));
     this.#subject = subject;
   }
 
@@ -55,9 +53,10 @@ export class Discovery {
   handOver(subject: DiscoverySubject, announced: AnnounceSubject, events: TrackerDriverEvents): void {
     this.#subject = subject;
     this.#trackers.handOver(announced, events);
-    if (!subject.private) return;
+    const allowed = this.#finders.filter(({ source }) => mayFindPeersBy(source, subject));
+    if (allowed.length === this.#finders.length) return;
     this.#stopFollowing();
-    this.#finders = [];
+    this.#finders = allowed;
   }
 
   /** Asks again as soon as manners allow. */

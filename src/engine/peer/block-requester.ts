@@ -185,6 +185,22 @@ export class BlockRequester implements BlockWriter {
     this.releaseAll();
   }
 
+  /** BEP 54: without BEP 6 the requests for the piece are void; with it the peer refuses each. */
+  onDontHave(piece: number): void {
+    this.#allowed?.delete(piece);
+    if (this.#peer.fast) return;
+    const { blocksPerPiece } = this.#host.geometry;
+    const blocks: number[] = [];
+    this.pipeline.forEach((blockIndex) => {
+      if (Math.floor(blockIndex / blocksPerPiece) === piece) blocks.push(blockIndex);
+    });
+    for (const blockIndex of blocks) {
+      this.pipeline.remove(blockIndex);
+      this.#release(blockIndex);
+      this.#crossing++;
+    }
+  }
+
   onAllowedFast(piece: number): void {
     if (!this.#host.geometry.isPiece(piece)) return;
     this.#allowed ??= new Set();

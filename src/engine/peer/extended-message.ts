@@ -1,4 +1,4 @@
-import type { PeerLink } from '../../wire/link.ts';
+import type { DisconnectReason, PeerLink } from '../../wire/link.ts';
 import type { PeerSession } from './peer-session.ts';
 
 /** A connection on which extended messages go: a session, or a guest that waits with us for the metadata. */
@@ -16,5 +16,7 @@ export interface ExtendedMessage<Peer extends ExtendedPeer = PeerSession> {
   /** The peer told, or told anew, which messages it understands. */
   onHandshake?(session: Peer): void;
   /** The peer is gone. */
-  onGone?(session: Peer): void;
+  onGone?(session: Peer, reason: DisconnectReason): void;
+  /** Once a second while anybody is connected. */
+  onBeat?(now: number): void;
 }

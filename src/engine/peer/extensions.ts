@@ -5,6 +5,7 @@ import {
   writeExtendedHandshake,
   type ExtendedHandshake,
 } from '../../wire/extension/extended-handshake.ts';
+import type { DisconnectReason } from '../../wire/link.ts';
 import type { ExtendedMessage, ExtendedPeer } from './extended-message.ts';
 import type { PeerSession } from './peer-session.ts';
 
@@ -93,7 +94,7 @@ export class Extensions<Peer extends ExtendedPeer = PeerSession> {
     for (const message of this.#messages) message.onHandshake?.(this.#session);
   }
 
-  onGone(): void {
-    for (const message of this.#messages) message.onGone?.(this.#session);
+  onGone(reason: DisconnectReason): void {
+    for (const message of this.#messages) message.onGone?.(this.#session, reason);
   }
 }

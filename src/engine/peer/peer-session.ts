@@ -265,6 +265,15 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     if (this.isSeed) this.#host.onPeerComplete(this);
   }
 
+  /** BEP 54: it has a piece no more. */
+  onDontHave(piece: number): void {
+    if (!this.#host.geometry.isPiece(piece)) throw new PeerError('bad-have', `no such piece: ${piece}`);
+    if (!this.have.delete(piece)) return;
+    this.requester.onDontHave(piece);
+    this.#host.picker.onPeerDontHave(this, piece);
+    this.updateInterest();
+  }
+
   onBitfield(bytes: Uint8Array): void {
     const have = PieceSet.fromBitfield(bytes, this.#host.geometry.pieceCount);
     if (!have)

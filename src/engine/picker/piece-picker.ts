@@ -90,6 +90,22 @@ export class PiecePicker {
     if (this.#open.has(piece)) entry.openCount++;
   }
 
+  /** Called after `peer.have.delete(piece)` returned true (BEP 54). */
+  onPeerDontHave(peer: PickingPeer, piece: number): void {
+    const entry = this.#peers.of(peer);
+    if (entry.isSeed) {
+      // It was counted as one that has everything; from now on it is counted piece by piece.
+      this.#uncountPieces(entry, null);
+      this.#countPeer(entry);
+      return;
+    }
+    this.#availability.counts[piece]!--;
+    this.#open.onCopyLost(piece);
+    if (!hasBit(this.#wanted, piece)) return;
+    peer.wantedCount--;
+    if (this.#open.has(piece)) entry.openCount--;
+  }
+
   /** `peer.have` was replaced as a whole. @param previous What the picker had been told; null if nothing. */
   onPeerBitfield(peer: PickingPeer, previous: PieceSet | null): void {
     const entry = this.#peers.of(peer);

@@ -24,7 +24,12 @@ export class Reception {
   constructor(torrent: Torrent, deps: TorrentDeps) {
     this.#torrent = torrent;
     this.#deps = deps;
-    this.#messages = extendedMessagesOf();
+    this.#messages = extendedMessagesOf(torrent, deps);
+  }
+
+  /** Once a second while anybody is connected. */
+  onBeat(now: number): void {
+    for (const message of this.#messages) message.onBeat?.(now);
   }
 
   /** Our handshake. */
@@ -108,6 +113,7 @@ export class Reception {
   #onExtendedHandshake(session: PeerSession, remote: ExtendedHandshake): void {
     const { roster, isSeeding } = this.#torrent;
     session.requester.pipeline.setPeerLimit(remote.requestQueue);
+    if (remote.yourIp !== null) this.#deps.external.vote(session.link.remote.host, remote.yourIp);
     if (remote.port !== null && !session.known) {
       session.known = roster.add({ host: session.link.remote.host, port: remote.port }, 'inbound');
       if (session.known?.state === 'idle') roster.onConnected(session.known);

@@ -4,6 +4,7 @@ import type { SlabPool } from '../../util/slab-pool.ts';
 import type { Bandwidth } from '../bandwidth.ts';
 import type { PeerFinder } from '../discovery/peer-finder.ts';
 import type { TrackerDriverOptions } from '../discovery/tracker-driver.ts';
+import type { ExternalAddress } from '../external-address.ts';
 import type { Greeter } from '../greeter.ts';
 import type { DialBudget } from './dialer.ts';
 
@@ -30,6 +31,9 @@ export interface TorrentDeps {
   readonly trackerOptions: TrackerDriverOptions;
   /** Ways to find peers besides trackers; a private torrent uses none of them. */
   readonly finders: readonly PeerFinder[];
+  /** Exchange peers with peers, where a torrent may (BEP 11). */
+  readonly pex: boolean;
+  readonly external: ExternalAddress;
   readonly peerId: Uint8Array;
   /** Told to peers as `v` (BEP 10). */
   readonly clientName: string;

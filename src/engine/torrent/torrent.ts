@@ -142,7 +142,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
       onPeers: (peers) => this.onPeersFound(peers, 'tracker'),
       onFound: (peers, source) => this.onPeersFound(peers, source),
       isHungry: () => this.#supply.isLow,
-      onExternalIp: (ip) => log('%s: a tracker sees us at %s', metaInfo.name, ip),
+      onExternalIp: (ip, url) => deps.external.vote(url, ip),
       onWarning: (error) => observer.onWarning(error),
     });
   }
@@ -310,6 +310,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     if (!this.#lifecycle.isActive) return;
     if (this.swarm.size > 0) {
       this.tail.onBeat();
+      this.#reception.onBeat(now);
       for (const session of [...this.swarm.sessions]) session.onBeat(now);
       this.#rounds.onBeat(this.isSeeding, now);
     }
@@ -357,7 +358,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     log('%s: %o left: %s', this.metaInfo.name, session.link.remote, reason);
     if (!this.swarm.remove(session)) return;
     this.#deps.connections.count--;
-    session.extensions?.onGone();
+    session.extensions?.onGone(reason);
     this.picker.onPeerLeft(session);
     this.#rounds.onGone(session);
     if (session.known) this.#supply.onGone(session.known, reason);

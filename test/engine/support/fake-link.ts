@@ -8,6 +8,8 @@ export class FakeLink implements PeerLink {
   readonly inbound: boolean;
   readonly said: string[] = [];
   readonly sources: (BlockSource | null)[] = [];
+  /** Extended messages. */
+  readonly payloads: { readonly id: number; readonly payload: Uint8Array }[] = [];
   queuedBytes = 0;
   receivedBytes = 0;
   sentBytes = 0;
@@ -82,8 +84,9 @@ export class FakeLink implements PeerLink {
   port(port: number): void {
     this.said.push(`port ${port}`);
   }
-  extended(id: number): void {
+  extended(id: number, payload: Uint8Array): void {
     this.said.push(`extended ${id}`);
+    this.payloads.push({ id, payload });
   }
   piece(piece: number, begin: number, block: Uint8Array, source: BlockSource | null): void {
     this.said.push(`piece ${piece} ${begin} ${block.length}`);
