@@ -7,7 +7,7 @@ if (version[0] < 20 || (version[0] === 20 && version[1] < 19)) {
   );
   process.exit(1);
 } else {
-  import('../dist/cli/main.js').then(function (cli) {
+  import('../dist/command-line/main.js').then(function (cli) {
     return cli.main(process.argv.slice(2));
   });
 }

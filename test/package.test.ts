@@ -18,7 +18,7 @@ const node = (...args: string[]): Promise<string> => run(process.execPath, args,
 
 test('holds the built program, its types and its documents, and nothing else', () => {
   const expected =
-    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/torrent-ts\.js|dist\/.+\.(js|d\.ts))$/;
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/torrent-ts\.js|dist\/.+\.(js|d\.ts)|dist\/command-line\/THIRD-PARTY-LICENSES\.txt)$/;
   expect(consumer.packed.filter((path) => !expected.test(path))).toEqual([]);
   for (const path of ['README.md', 'LICENSE', 'CHANGELOG.md', 'bin/torrent-ts.js', 'dist/index.d.ts']) {
     expect(consumer.packed).toContain(path);
@@ -27,9 +27,21 @@ test('holds the built program, its types and its documents, and nothing else', (
 
 test('holds no file whose source is gone', () => {
   const sources = consumer.packed
-    .filter((path) => path.startsWith('dist/'))
+    .filter((path) => path.startsWith('dist/') && !path.startsWith('dist/command-line/'))
     .map((path) => path.replace(/^dist\//, 'src/').replace(/(\.d\.ts|\.js)$/, '.ts'));
   expect(sources.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+});
+
+test('tells the licence of every package that the bundled command line holds', () => {
+  const licenses = readFileSync(
+    join(consumer.installed, 'dist/command-line/THIRD-PARTY-LICENSES.txt'),
+    'utf8',
+  );
+  const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  for (const name of Object.keys(dependencies)) expect(licenses).toContain(`\n${name} `.trimStart());
+  expect(licenses).not.toContain('(undefined)');
 });
 
 test('imports in an empty folder, with no dependency that it does not declare', async () => {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { PEER_PORT, needsFile, type Client, type Job, type Running } from './client.ts';
 
 export const BIN = fileURLToPath(new URL('../../../bin/torrent-ts.js', import.meta.url));
-const BUILT = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+const BUILT = fileURLToPath(new URL('../../../dist/command-line/main.js', import.meta.url));
 
 /** torrent-ts, as its users start it. */
 export const ours: Client = {
@@ -28,6 +28,7 @@ function start(command: 'seed' | 'download', job: Job, extra: readonly string[])
       job.dir,
       '--port',
       String(PEER_PORT),
+      '--no-lsd',
       ...(job.upLimit === undefined ? [] : ['--up-limit', String(job.upLimit)]),
       ...(job.peer === undefined ? [] : ['--peer', job.peer]),
       ...extra,
