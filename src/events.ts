@@ -46,6 +46,8 @@ export interface PeerInfo {
   readonly address: PeerAddress;
   readonly kind: 'tcp' | 'utp' | 'web-seed' | 'sim';
   readonly inbound: boolean;
+  /** What of the connection is encrypted: nothing, the handshake alone, or everything with RC4. */
+  readonly encryption: 'none' | 'handshake' | 'rc4';
   /** From the extension handshake or the peer id; null if unknown. Remote text: escape it before showing it. */
   readonly client: string | null;
   readonly progress: number;

@@ -21,7 +21,7 @@ export {
   type ErrorCode,
   type StorageErrorCode,
 } from './errors.ts';
-export type { AddOptions, ClientOptions, FileFilter, FilePriority } from './options.ts';
+export type { AddOptions, ClientOptions, Encryption, FileFilter, FilePriority } from './options.ts';
 export type {
   BanInfo,
   ClientEvents,

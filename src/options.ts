@@ -31,6 +31,18 @@ export interface ClientOptions {
   lsd?: boolean;
   /** Refuse trackers in local address ranges. Default: false, because people run trackers on their own networks. */
   refuseLocalTrackers?: boolean;
+  /**
+   * Whether connections to peers are encrypted (message stream encryption, MSE). It hides from boxes on the way that this
+   * is BitTorrent; it does not make connections private.
+   *
+   * `prefer`: dial with an encrypted handshake, and at once with a plain one if that fails; take both from peers that
+   * dial us. After the handshake the rest is plain if both sides agree to that, else RC4. It connects to the most peers.
+   * `require`: all of every connection is RC4, both ways; peers that offer less are not connected to.
+   * `off`: plain only; peers that encrypt are not connected to.
+   *
+   * Default: `prefer`.
+   */
+  encryption?: Encryption;
   /** First characters of the peer id (BEP 20), such as `-TT0100-`; the rest is random. */
   peerIdPrefix?: string;
   /** Seed of all decisions by chance, to repeat a run. Default: random. */
@@ -42,6 +54,8 @@ export interface ClientOptions {
  * a slash (`*.srt`) is about names, in whatever folder they are.
  */
 export type FileFilter = readonly (number | readonly [number, number] | string)[];
+
+export type Encryption = 'off' | 'prefer' | 'require';
 
 export type FilePriority = 'skip' | 'low' | 'normal' | 'high';
 
@@ -85,6 +99,7 @@ export interface ResolvedOptions {
   readonly pex: boolean;
   readonly lsd: boolean;
   readonly refuseLocalTrackers: boolean;
+  readonly encryption: Encryption;
   readonly peerIdPrefix: string;
   readonly seed: number | null;
 }
@@ -106,6 +121,7 @@ export const DEFAULTS: ResolvedOptions = Object.freeze({
   pex: true,
   lsd: true,
   refuseLocalTrackers: false,
+  encryption: 'prefer',
   peerIdPrefix: '-TT0100-',
   seed: null,
 });
@@ -136,6 +152,10 @@ export function resolveOptions(options: ClientOptions = {}): ResolvedOptions {
   checkNumber('memory', resolved.memory, MEMORY_MIN, Number.MAX_SAFE_INTEGER, true);
   for (const name of ['refuseLocalTrackers', 'pex', 'lsd'] as const) {
     if (typeof resolved[name] !== 'boolean') throw new UsageError(`option ${name} must be true or false`);
+  }
+  if (!['off', 'prefer', 'require'].includes(resolved.encryption)) {
+    const given = JSON.stringify(resolved.encryption);
+    throw new UsageError(`option encryption must be off, prefer or require, got ${given}`);
   }
   if (!/^[\x20-\x7e]{0,19}$/.test(resolved.peerIdPrefix)) {
     throw new UsageError(`option peerIdPrefix must be at most 19 printable ASCII characters`);

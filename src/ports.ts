@@ -4,7 +4,7 @@ import type { MetaInfo } from './metainfo/metainfo.ts';
 import type { IpFamily, PeerAddress } from './util/ip.ts';
 import type { Allocate, Slab } from './util/slab-pool.ts';
 import type { DisconnectReason, PeerLink } from './wire/link.ts';
-import type { ObfuscatedLookup } from './wire/mse/negotiation.ts';
+import type { InboundEncryption, OutboundEncryption } from './wire/mse/negotiation.ts';
 
 /**
  * What the engine needs from a world. `src/node/` is the real one, `src/sim/` the simulated one; the contract suites
@@ -34,19 +34,20 @@ export interface Entropy {
 export interface PeerTransport {
   /**
    * Dials a peer. `done` gets a connected link with no sink attached (attach one in the same turn) or the reason why
-   * there is none. `timeoutMs` bounds the connecting, not the handshake.
+   * there is none. `timeoutMs` bounds the connecting, not the handshake. With `encryption` the link begins with an
+   * encrypted handshake, on transports that have it; it fails as a link does.
    */
   dial(
     to: PeerAddress,
     timeoutMs: number,
     done: (result: PeerLink | 'connect-failed' | 'connect-timeout') => void,
+    encryption?: OutboundEncryption | null,
   ): Cancel;
   /**
-   * Who takes inbound links. The listener attaches a sink in the same turn or closes the link. With `lookup`, which
-   * finds the torrent that an encrypted handshake asks for, peers may encrypt; without it, or on transports that have no
-   * encryption, they speak plain.
+   * Who takes inbound links. The listener attaches a sink in the same turn or closes the link. With `encryption` peers may
+   * encrypt, or must; without it, or on transports that have none, they speak plain.
    */
-  onInbound(listener: (link: PeerLink) => void, lookup?: ObfuscatedLookup): void;
+  onInbound(listener: (link: PeerLink) => void, encryption?: InboundEncryption): void;
   /** The port that peers can reach us at, 0 if we do not listen. */
   readonly listenPort: number;
 }

@@ -1,5 +1,5 @@
 import type { Interrupt } from './interrupt.ts';
-import type { Library } from './library.ts';
+import type { Encryption, Library } from './library.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What every command gets. */
@@ -22,4 +22,5 @@ export interface ClientFlags {
   readonly upLimit?: number;
   readonly memory?: number;
   readonly maxPeers?: number;
+  readonly encryption?: Encryption;
 }

@@ -58,6 +58,7 @@ export type {
   ClientOptions,
   CreatedTorrent,
   CreateOptions,
+  Encryption,
   FileFilter,
   MetaInfo,
   ScrapeEntry,

@@ -304,6 +304,12 @@ function addClientOptions(command: Command): void {
         .env('TORRENT_TS_MAX_PEERS'),
     )
     .addOption(
+      option('--encryption <how>', 'of connections to peers')
+        .choices(['off', 'prefer', 'require'])
+        .default(undefined, 'prefer')
+        .env('TORRENT_TS_ENCRYPTION'),
+    )
+    .addOption(
       option('--memory <size>', 'buffers at most')
         .argParser(parse.parseMemory)
         .default(undefined, '256M')

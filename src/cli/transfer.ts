@@ -42,6 +42,7 @@ function clientOptions(flags: ClientFlags): ClientOptions {
   if (flags.downLimit !== undefined) options.downLimit = flags.downLimit;
   if (flags.upLimit !== undefined) options.upLimit = flags.upLimit;
   if (flags.memory !== undefined) options.memory = flags.memory;
+  if (flags.encryption !== undefined) options.encryption = flags.encryption;
   if (flags.maxPeers !== undefined) {
     options.connectionsMax = flags.maxPeers;
     options.connectionsPerTorrentMax = flags.maxPeers;

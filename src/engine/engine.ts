@@ -32,6 +32,7 @@ export type EngineOptions = Pick<
   | 'uploadSlots'
   | 'memory'
   | 'peerIdPrefix'
+  | 'encryption'
   | 'refuseLocalTrackers'
   | 'pex'
 > & {
@@ -85,12 +86,14 @@ export class Engine {
     this.#greeter = new Greeter(world.clock, (infoHash) => this.#torrents.get(toHex(infoHash)) ?? null);
     this.#udpTrackers = world.datagrams ? new UdpTrackerClient(world) : null;
     const lookup = (name: Uint8Array): Uint8Array | null => this.#obfuscated.get(toHex(name)) ?? null;
+    const encryption =
+      options.encryption === 'off' ? undefined : { lookup, required: options.encryption === 'require' };
     for (const transport of world.transports) {
       transport.onInbound((link) => {
         if (this.#closed || this.#connections.free <= 0) link.close('too-many-connections');
         else if (this.#torrents.size === 0) link.close('unknown-torrent');
         else this.#greeter.greetInbound(link);
-      }, lookup);
+      }, encryption);
     }
   }
 

@@ -5,6 +5,7 @@ import {
   PeerError,
   type DisconnectReason,
   type Handshake,
+  type LinkEncryption,
   type LinkSink,
   type PeerLink,
 } from '../wire/link.ts';
@@ -18,8 +19,8 @@ export interface GreetedTorrent {
   greet(link: PeerLink): void;
   /** Takes the link over, attaching a sink of its own, or refuses it by throwing a PeerError. */
   admit(link: PeerLink, handshake: Handshake, known: KnownPeer | null): void;
-  /** The link ended before its handshake was complete. */
-  onGreetingFailed(known: KnownPeer | null, reason: DisconnectReason): void;
+  /** The link ended before its handshake was complete; `reached` is what of it was encrypted by then. */
+  onGreetingFailed(known: KnownPeer | null, reason: DisconnectReason, reached: LinkEncryption): void;
   /** Our own code failed on the handshake. */
   onBug(error: unknown): void;
 }
@@ -129,7 +130,7 @@ class Greeting implements LinkSink {
 
   onClosed(reason: DisconnectReason): void {
     this.#greeter.remove(this);
-    this.torrent?.onGreetingFailed(this.known, reason);
+    this.torrent?.onGreetingFailed(this.known, reason, this.link.encryption ?? 'none');
   }
 
   onBug(error: unknown): void {

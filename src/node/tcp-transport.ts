@@ -7,7 +7,7 @@ import { logger } from '../util/log.ts';
 import { ByteLink } from '../wire/byte-link.ts';
 import type { ByteStream, PeerLink } from '../wire/link.ts';
 import { MseStream } from '../wire/mse/mse-stream.ts';
-import type { MseTools, ObfuscatedLookup } from '../wire/mse/negotiation.ts';
+import type { InboundEncryption, MseTools, OutboundEncryption } from '../wire/mse/negotiation.ts';
 import { canHaveOwnBuffer, withOwnBuffer } from './accepted-socket.ts';
 import { mseTools } from './key-exchange.ts';
 import { TcpCommons, TcpStream } from './tcp-stream.ts';
@@ -36,7 +36,7 @@ export interface TcpTransportOptions {
   readonly ownBuffers?: boolean;
 }
 
-/** Connections to peers over TCP. Those that we dial are plain; those that we accept are as the peer begins them. */
+/** Connections to peers over TCP, plain or encrypted. */
 export class TcpTransport implements PeerTransport {
   readonly #clock: Clock;
   readonly #commons: TcpCommons;
@@ -49,7 +49,7 @@ export class TcpTransport implements PeerTransport {
   readonly #open = new Map<TcpStream, ByteLink | null>();
   readonly #mse: MseTools;
   #listener: ((link: PeerLink) => void) | null = null;
-  #lookup: ObfuscatedLookup | null = null;
+  #inboundEncryption: InboundEncryption | null = null;
   #pendingInbound = 0;
   #closing: Promise<void> | null = null;
 
@@ -75,15 +75,16 @@ export class TcpTransport implements PeerTransport {
     return (this.#server?.address() as AddressInfo | null)?.port ?? 0;
   }
 
-  onInbound(listener: (link: PeerLink) => void, lookup?: ObfuscatedLookup): void {
+  onInbound(listener: (link: PeerLink) => void, encryption?: InboundEncryption): void {
     this.#listener = listener;
-    this.#lookup = lookup ?? null;
+    this.#inboundEncryption = encryption ?? null;
   }
 
   dial(
     to: PeerAddress,
     timeoutMs: number,
     done: (result: PeerLink | 'connect-failed' | 'connect-timeout') => void,
+    encryption?: OutboundEncryption | null,
   ): Cancel {
     if (this.#closing !== null || !isDialable(to)) {
       // Node would throw at a bad port, and connect to itself at an unspecified address.
@@ -111,7 +112,7 @@ export class TcpTransport implements PeerTransport {
       deadline.cancel();
       if (!pending) return;
       pending = false;
-      done(this.#link(stream));
+      done(this.#link(stream, encryption ? MseStream.dial(stream, this.#mse, encryption) : stream));
     });
     const cancel = (): void => {
       if (!pending) return;
@@ -169,12 +170,12 @@ export class TcpTransport implements PeerTransport {
     this.#pendingInbound++;
     stream.onSettled = () => this.#pendingInbound--;
     stream.onGone = () => this.#open.delete(stream);
-    const lookup = this.#lookup;
-    listener(this.#link(stream, lookup === null ? stream : new MseStream(stream, this.#mse, lookup)));
+    const policy = this.#inboundEncryption;
+    listener(this.#link(stream, policy === null ? stream : MseStream.accept(stream, this.#mse, policy)));
   }
 
   /** A link over the socket of `stream`, by way of `top`. */
-  #link(stream: TcpStream, top: ByteStream = stream): ByteLink {
+  #link(stream: TcpStream, top: ByteStream): ByteLink {
     const link = new ByteLink(top);
     this.#open.set(stream, link);
     return link;

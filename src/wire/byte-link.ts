@@ -22,6 +22,7 @@ import {
   type ByteStreamSink,
   type DisconnectReason,
   type Handshake,
+  type LinkEncryption,
   type LinkKind,
   type LinkSink,
   type PeerLink,
@@ -68,6 +69,10 @@ export class ByteLink implements PeerLink, ByteStreamSink {
 
   get queuedBytes(): number {
     return this.#out.queuedBytes + this.#stream.bufferedBytes;
+  }
+
+  get encryption(): LinkEncryption {
+    return this.#stream.encryption ?? 'none';
   }
 
   get receivedBytes(): number {

@@ -65,6 +65,12 @@ export interface BlockSource {
   release(): void;
 }
 
+/**
+ * What of a connection is encrypted: nothing, the handshake alone (so that nobody sees by it what this is), or everything
+ * with RC4.
+ */
+export type LinkEncryption = 'none' | 'handshake' | 'rc4';
+
 export type LinkKind = 'tcp' | 'utp' | 'web-seed' | 'sim';
 
 /** Commands to the peer, one method per message. Small messages are batched until the end of the turn. */
@@ -73,6 +79,8 @@ export interface PeerLink {
   /** The other end as seen by the socket; for an inbound link its port is not the one it listens on. */
   readonly remote: PeerAddress;
   readonly inbound: boolean;
+  /** Not given by links that know no encryption. */
+  readonly encryption?: LinkEncryption;
   /** Bytes accepted from us but not yet taken by the network. */
   readonly queuedBytes: number;
   /** All bytes received, protocol overhead included. */
@@ -188,6 +196,8 @@ export interface ByteStream {
   readonly kind: LinkKind;
   readonly remote: PeerAddress;
   readonly inbound: boolean;
+  /** Not given by streams that know no encryption. */
+  readonly encryption?: LinkEncryption;
   /** Bytes written and not yet taken by the operating system. */
   readonly bufferedBytes: number;
 

@@ -17,7 +17,8 @@ const bans: PeerAddress[] = [];
 beforeEach(async () => {
   bench = new LibraryBench();
   file = bench.file('wanted.bin', 24);
-  client = await bench.client();
+  // The peers of these tests speak plain only.
+  client = await bench.client({ encryption: 'off' });
   torrent = await client.add(file.torrent.bytes);
   if (torrent.state !== 'downloading') await next(torrent, 'state', (state) => state === 'downloading');
   bans.length = 0;

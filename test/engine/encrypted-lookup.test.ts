@@ -8,14 +8,14 @@ test('an encrypted handshake finds the torrents that are here, and those only', 
   const bench = new EngineBench();
   const [one, other] = [singleFile(3), singleFile(3, 16_384, 'other.bin')];
   const found = ({ metaInfo }: { metaInfo: MetaInfo }): Uint8Array | null =>
-    bench.transport.lookup!(obfuscatedName(metaInfo.infoHash, sha1));
+    bench.transport.inboundEncryption!.lookup(obfuscatedName(metaInfo.infoHash, sha1));
   expect(found(one)).toBeNull();
 
   const first = bench.add(one);
   bench.add(other);
   expect(found(one)).toEqual(one.metaInfo.infoHash);
   expect(found(other)).toEqual(other.metaInfo.infoHash);
-  expect(bench.transport.lookup!(one.metaInfo.infoHash)).toBeNull();
+  expect(bench.transport.inboundEncryption!.lookup(one.metaInfo.infoHash)).toBeNull();
 
   let removed = false;
   bench.engine.removeTorrent(first, () => (removed = true));

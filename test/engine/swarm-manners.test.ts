@@ -150,7 +150,7 @@ describe('connections', () => {
   });
 
   test('that end before the handshake count as failures too', () => {
-    const bench = downloading({ peers: [{ host: '10.1.1.1', port: 6881 }] });
+    const bench = downloading({ peers: [{ host: '10.1.1.1', port: 6881 }] }, { encryption: 'off' });
     const other = bench.inbound(torrent);
     let tries = 0;
     for (let second = 0; second < 3600; second++) {

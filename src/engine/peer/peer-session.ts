@@ -152,6 +152,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
       address: this.listenAddress ?? this.link.remote,
       kind: this.link.kind,
       inbound: this.link.inbound,
+      encryption: this.link.encryption ?? 'none',
       client: this.extensions?.client ?? clientOfPeerId(this.peerId),
       progress: this.have.count / this.have.size,
       downRate: this.downRate,

@@ -51,8 +51,8 @@ function guardClock(clock: Clock, onBug: OnBug): Clock {
 
 function guardTransport(transport: PeerTransport, onBug: OnBug): PeerTransport {
   return {
-    dial: (to, timeoutMs, done) => transport.dial(to, timeoutMs, guard(done, onBug)),
-    onInbound: (listener, lookup) => transport.onInbound(guard(listener, onBug), lookup),
+    dial: (to, timeoutMs, done, encryption) => transport.dial(to, timeoutMs, guard(done, onBug), encryption),
+    onInbound: (listener, encryption) => transport.onInbound(guard(listener, onBug), encryption),
     get listenPort() {
       return transport.listenPort;
     },

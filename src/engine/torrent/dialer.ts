@@ -1,5 +1,6 @@
 import type { Cancel, Clock, PeerTransport } from '../../ports.ts';
 import type { PeerLink } from '../../wire/link.ts';
+import type { OutboundEncryption } from '../../wire/mse/negotiation.ts';
 import { CONNECT_TIMEOUT_MS, DIALS_PER_SECOND, HALF_OPEN_MAX } from '../limits.ts';
 import type { KnownPeer, PeerRoster } from './peer-roster.ts';
 
@@ -38,6 +39,8 @@ export interface DialerHost {
   readonly freeConnections: number;
   /** Nobody is connected, and somebody should be. */
   readonly isAlone: boolean;
+  /** The encrypted handshake to dial a peer with; null for a plain one. */
+  encryptionFor(peer: KnownPeer): OutboundEncryption | null;
   onDialed(link: PeerLink, peer: KnownPeer): void;
 }
 
@@ -80,6 +83,15 @@ export class Dialer {
     }
   }
 
+  /** Dials a peer at once that has just been dialled in vain; or as soon as the limits allow. */
+  again(peer: KnownPeer): void {
+    const [transport] = this.#transports;
+    peer.state = 'idle';
+    peer.dialAt = this.#clock.now();
+    const room = this.#host.freeConnections - this.#pending.size;
+    if (transport && room > 0 && this.#budget.take()) this.#dial(transport, peer);
+  }
+
   stop(): void {
     for (const [peer, dial] of this.#pending) {
       dial.cancel();
@@ -91,12 +103,13 @@ export class Dialer {
 
   #dial(transport: PeerTransport, peer: KnownPeer): void {
     peer.state = 'dialing';
-    const dial = transport.dial(peer.address, CONNECT_TIMEOUT_MS, (result) => {
+    const done = (result: PeerLink | 'connect-failed' | 'connect-timeout'): void => {
       this.#pending.delete(peer);
       this.#budget.onDone();
       if (typeof result === 'string') this.#roster.onDisconnected(peer, result, this.#clock.now());
       else this.#host.onDialed(result, peer);
-    });
-    this.#pending.set(peer, dial);
+    };
+    const encryption = this.#host.encryptionFor(peer);
+    this.#pending.set(peer, transport.dial(peer.address, CONNECT_TIMEOUT_MS, done, encryption));
   }
 }

@@ -10,6 +10,7 @@ import {
   ROSTER_MAX,
 } from '../limits.ts';
 import { BanList } from './ban-list.ts';
+import { firstManners, onDialWorked, type DialManners } from './dial-manners.ts';
 
 export type PeerSource = 'tracker' | 'dht' | 'lsd' | 'pex' | 'magnet' | 'user' | 'inbound' | 'resume';
 
@@ -23,6 +24,7 @@ export interface KnownPeer {
   dialAt: number;
   state: 'idle' | 'dialing' | 'connected';
   banned: boolean;
+  readonly manners: DialManners;
 }
 
 /** The peers of one torrent that we know of: when to dial whom, and whom never. */
@@ -56,7 +58,15 @@ export class PeerRoster {
       return known;
     }
     if (this.#peers.size >= ROSTER_MAX && !this.#evictOne(source === 'user')) return null;
-    const peer: KnownPeer = { address, source, failures: 0, dialAt: 0, state: 'idle', banned: false };
+    const peer: KnownPeer = {
+      address,
+      source,
+      failures: 0,
+      dialAt: 0,
+      state: 'idle',
+      banned: false,
+      manners: firstManners(),
+    };
     this.#peers.set(key, peer);
     return peer;
   }
@@ -91,6 +101,7 @@ export class PeerRoster {
   onConnected(peer: KnownPeer): void {
     peer.state = 'connected';
     peer.failures = 0;
+    onDialWorked(peer);
   }
 
   /** A connection to it ended or could not be made. */

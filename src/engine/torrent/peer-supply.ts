@@ -1,4 +1,6 @@
-import type { DisconnectReason, PeerLink } from '../../wire/link.ts';
+import type { DisconnectReason, LinkEncryption, PeerLink } from '../../wire/link.ts';
+import type { OutboundEncryption } from '../../wire/mse/negotiation.ts';
+import { changesWay, encryptionFor } from './dial-manners.ts';
 import { Dialer, type DialerHost } from './dialer.ts';
 import type { KnownPeer } from './peer-roster.ts';
 import type { Torrent } from './torrent.ts';
@@ -67,12 +69,20 @@ export class PeerSupply implements DialerHost {
     this.#torrent.swarm.closeAll(reason);
   }
 
+  encryptionFor(peer: KnownPeer): OutboundEncryption | null {
+    return encryptionFor(peer, this.#deps.options.encryption, this.#torrent.infoHash);
+  }
+
   onDialed(link: PeerLink, peer: KnownPeer): void {
     this.#deps.greeter.greetOutbound(link, this.#torrent, peer);
   }
 
   /** Whoever hangs up before its handshake does not want us: that counts as a failure. */
-  onGreetingFailed(known: KnownPeer, reason: DisconnectReason): void {
+  onGreetingFailed(known: KnownPeer, reason: DisconnectReason, reached: LinkEncryption): void {
+    if (changesWay(known, this.#deps.options.encryption, reason, reached)) {
+      this.#dialer.again(known);
+      return;
+    }
     const hungUp = reason === 'closed-by-peer' || reason === 'connection-error';
     this.onGone(known, hungUp ? 'connect-failed' : reason);
   }

@@ -1,3 +1,4 @@
+import type { ResolvedOptions } from '../../options.ts';
 import type { World } from '../../ports.ts';
 import type { Rng } from '../../util/rng.ts';
 import type { SlabPool } from '../../util/slab-pool.ts';
@@ -18,7 +19,7 @@ export interface ConnectionCount {
 export interface TorrentDeps {
   readonly world: World;
   readonly rng: Rng;
-  readonly options: { readonly uploadSlots: number; readonly connectionsPerTorrentMax: number };
+  readonly options: Pick<ResolvedOptions, 'uploadSlots' | 'connectionsPerTorrentMax' | 'encryption'>;
   /** Buffers of pieces being received. */
   readonly slabs: SlabPool;
   /** Buffers of pieces being sent. */

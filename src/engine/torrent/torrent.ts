@@ -8,7 +8,7 @@ import type { TorrentStorage } from '../../ports.ts';
 import type { PeerAddress } from '../../util/ip.ts';
 import { logger } from '../../util/log.ts';
 import type { Rng } from '../../util/rng.ts';
-import type { DisconnectReason, Handshake, PeerLink } from '../../wire/link.ts';
+import type { DisconnectReason, Handshake, LinkEncryption, PeerLink } from '../../wire/link.ts';
 import type { BandwidthShare } from '../bandwidth.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { GreetedTorrent } from '../greeter.ts';
@@ -58,6 +58,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   readonly swarm = new Swarm();
   readonly tail: TailShare;
 
+  readonly infoHash: Uint8Array;
   readonly #deps: TorrentDeps;
   readonly #observer: TorrentObserver;
   readonly #rng: Rng;
@@ -86,6 +87,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#deps = deps;
     this.#observer = observer;
     this.metaInfo = metaInfo;
+    this.infoHash = metaInfo.infoHash;
     this.geometry = metaInfo.geometry;
     this.options = options;
     this.peerId = deps.peerId;
@@ -336,8 +338,8 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#observer.onPeer(link.remote);
   }
 
-  onGreetingFailed(known: KnownPeer | null, reason: DisconnectReason): void {
-    if (known) this.#supply.onGreetingFailed(known, reason);
+  onGreetingFailed(known: KnownPeer | null, reason: DisconnectReason, reached: LinkEncryption): void {
+    if (known) this.#supply.onGreetingFailed(known, reason, reached);
   }
 
   // — SessionHost

@@ -1,3 +1,4 @@
+import { concatBytes } from '../../util/bytes.ts';
 import type { PeerAddress } from '../../util/ip.ts';
 import { PROTOCOL_HEADER } from '../handshake.ts';
 import {
@@ -6,28 +7,49 @@ import {
   type ByteStream,
   type ByteStreamSink,
   type DisconnectReason,
+  type LinkEncryption,
   type LinkKind,
 } from '../link.ts';
-import { Responder, type Agreement, type MseTools, type ObfuscatedLookup } from './negotiation.ts';
+import {
+  INITIAL_MAX,
+  Initiator,
+  Responder,
+  type Agreement,
+  type InboundEncryption,
+  type MseTools,
+  type OutboundEncryption,
+} from './negotiation.ts';
 import type { Rc4 } from './rc4.ts';
 
 /**
- * A stream from a peer that dialled us, who may begin with a plain handshake or an encrypted one. What is on top of it
- * hears plain bytes in any case.
+ * A stream around a stream, which may be enciphered: what is on top hears and says plain bytes in any case. A peer that
+ * dialled us begins with a plain handshake or an encrypted one; one that we dial gets an encrypted one.
  *
- *     opening ──the name of the protocol──────────────────────────────> plain
- *        └──anything else──> negotiating ──agreed──> answering ──sent──> plain
- *                                 │                      └──────sent──> enciphered
- *                                 └──cannot be a handshake──> refused
+ *     dialled us: opening ──the name of the protocol──────────────────────────────> plain
+ *                    └──anything else──┐
+ *     we dial: ───────────────────> negotiating ──agreed──> answering ──sent──> plain
+ *                                      │                        └──────sent──> enciphered
+ *                                      └──cannot be a handshake──> refused
  *
  * A plain stream costs nothing: the sink is handed to the stream below, which from then on calls it directly. An
  * enciphered one is deciphered in place on its way in, and copied on its way out, since blocks are shared memory.
  *
  * Any byte may begin a key, so a stray HTTP request is not told from one by its look. It ends with the deadline of the
  * handshake, or as soon as it is longer than a key and its padding can be.
+ *
+ * To a peer that we dial the sink's own handshake goes inside of the encrypted one, which saves a round trip.
  */
 const State = { opening: 0, negotiating: 1, answering: 2, plain: 3, enciphered: 4, refused: 5 } as const;
 type State = (typeof State)[keyof typeof State];
+
+const NONE = new Uint8Array(0);
+
+/** A part of our handshake. */
+interface Answer {
+  readonly bytes: Uint8Array;
+  /** How many of them are the sink's own. */
+  readonly ofSink: number;
+}
 
 export class MseStream implements ByteStream, ByteStreamSink {
   readonly kind: LinkKind;
@@ -36,37 +58,65 @@ export class MseStream implements ByteStream, ByteStreamSink {
 
   readonly #inner: ByteStream;
   readonly #tools: MseTools;
-  readonly #lookup: ObfuscatedLookup;
+  /** Null for a peer that we dial. */
+  readonly #policy: InboundEncryption | null;
   #sink!: ByteStreamSink;
-  #state: State = State.opening;
+  #state: State;
   #closed = false;
   /** How many bytes have come that are the beginning of `PROTOCOL_HEADER`. */
   #matched = 0;
-  #responder: Responder | null = null;
+  #machine: Responder | Initiator | null = null;
   #agreement: Agreement | null = null;
   #outgoing: Rc4 | null = null;
   /** The sink may have something to say that must wait for the first bytes of the peer. */
   #flushHeld = false;
+  /** What the sink of a peer that we dial says before we agreed; the beginning goes with the handshake. */
+  #early: Uint8Array = NONE;
+  #takesEarly: boolean;
+  /** Bytes of the sink that the stream below does not have yet. */
+  #heldBytes = 0;
   /** Parts of our handshake that wait for the flush. */
-  #answers: Uint8Array[] = [];
+  #answers: Answer[] = [];
   /** Bytes of our handshake that the stream below holds: not the sink's, so not counted to it. */
   #answerBytes = 0;
   #refusal: DisconnectReason = 'bad-handshake';
 
-  constructor(inner: ByteStream, tools: MseTools, lookup: ObfuscatedLookup) {
+  private constructor(inner: ByteStream, tools: MseTools, policy: InboundEncryption | null) {
     this.kind = inner.kind;
     this.remote = inner.remote;
     this.inbound = inner.inbound;
     this.#inner = inner;
     this.#tools = tools;
-    this.#lookup = lookup;
+    this.#policy = policy;
+    this.#state = policy === null ? State.negotiating : State.opening;
+    this.#takesEarly = policy === null;
     inner.attach(this);
+  }
+
+  /** For a peer that dialled us. */
+  static accept(inner: ByteStream, tools: MseTools, policy: InboundEncryption): MseStream {
+    return new MseStream(inner, tools, policy);
+  }
+
+  /** For a peer that we dialled: begins the encrypted handshake. */
+  static dial(inner: ByteStream, tools: MseTools, offer: OutboundEncryption): MseStream {
+    const stream = new MseStream(inner, tools, null);
+    const initial = (): Uint8Array => stream.#takeInitial();
+    stream.#machine = new Initiator(tools, offer, initial, (bytes, ofInitial) =>
+      stream.#answer(bytes, ofInitial),
+    );
+    return stream;
   }
 
   // What the link says
 
   get bufferedBytes(): number {
-    return this.#inner.bufferedBytes - this.#answerBytes;
+    return this.#inner.bufferedBytes - this.#answerBytes + this.#heldBytes;
+  }
+
+  get encryption(): LinkEncryption {
+    if (this.#agreement === null) return 'none';
+    return this.#agreement.outgoing === null ? 'handshake' : 'rc4';
   }
 
   attach(sink: ByteStreamSink): void {
@@ -79,14 +129,19 @@ export class MseStream implements ByteStream, ByteStreamSink {
   }
 
   write(bytes: Uint8Array, source: BlockSource | null): void {
-    if (this.#outgoing === null) {
+    if (this.#outgoing === null && !this.#takesEarly) {
       this.#inner.write(bytes, source);
       return;
     }
     const copy = bytes.slice();
     source?.release();
-    this.#outgoing.apply(copy);
-    this.#inner.write(copy, null);
+    if (this.#outgoing === null) {
+      this.#early = concatBytes([this.#early, copy]);
+      this.#heldBytes += copy.length;
+    } else {
+      this.#outgoing.apply(copy);
+      this.#inner.write(copy, null);
+    }
   }
 
   pauseReading(): void {
@@ -99,6 +154,7 @@ export class MseStream implements ByteStream, ByteStreamSink {
 
   close(graceful: boolean): void {
     this.#closed = true;
+    this.#leave();
     this.#inner.close(graceful);
   }
 
@@ -125,13 +181,15 @@ export class MseStream implements ByteStream, ByteStreamSink {
   }
 
   onFlush(): void {
-    for (const answer of this.#answers) {
-      this.#answerBytes += answer.length;
-      this.#inner.write(answer, { release: () => (this.#answerBytes -= answer.length) });
+    for (const { bytes, ofSink } of this.#answers.splice(0)) {
+      const own = bytes.length - ofSink;
+      this.#answerBytes += own;
+      this.#heldBytes -= ofSink;
+      this.#inner.write(bytes, { release: () => (this.#answerBytes -= own) });
     }
-    this.#answers = [];
     if (this.#state === State.answering) this.#onAnswered();
-    if (this.#state === State.plain || this.#state === State.enciphered) this.#sink.onFlush();
+    if (this.#state === State.plain || this.#state === State.enciphered || this.#takesEarly)
+      this.#sink.onFlush();
     else this.#flushHeld = true;
   }
 
@@ -140,6 +198,7 @@ export class MseStream implements ByteStream, ByteStreamSink {
   }
 
   onEnd(reason: DisconnectReason): void {
+    this.#leave();
     this.#sink.onEnd(reason);
   }
 
@@ -156,59 +215,80 @@ export class MseStream implements ByteStream, ByteStreamSink {
     this.#matched += i;
     if (i < count) {
       this.#state = State.negotiating;
-      this.#responder = new Responder(this.#tools, this.#lookup, (bytes) => this.#answer(bytes));
+      this.#machine = new Responder(this.#tools, this.#policy!, (bytes) => this.#answer(bytes, 0));
       this.#negotiate(PROTOCOL_HEADER.subarray(0, before));
       this.#negotiate(chunk);
     } else if (this.#matched === PROTOCOL_HEADER.length) {
-      this.#state = State.plain;
-      this.#inner.attach(this.#sink);
-      if (this.#flushHeld) this.#inner.requestFlush();
-      // What came before was held back, and is known by heart.
-      if (before > 0) this.#sink.onData(PROTOCOL_HEADER.subarray(0, before));
-      this.#sink.onData(chunk);
+      if (this.#policy!.required) this.#refuse('bad-handshake');
+      else this.#goOnInPlain(chunk, before);
     }
   }
 
+  #goOnInPlain(chunk: Uint8Array, before: number): void {
+    this.#state = State.plain;
+    this.#inner.attach(this.#sink);
+    if (this.#flushHeld) this.#inner.requestFlush();
+    // What came before was held back, and is known by heart.
+    if (before > 0) this.#sink.onData(PROTOCOL_HEADER.subarray(0, before));
+    this.#sink.onData(chunk);
+  }
+
   #negotiate(chunk: Uint8Array): void {
-    const responder = this.#responder!;
+    const machine = this.#machine!;
     let used: number;
     try {
-      used = responder.receive(chunk);
+      used = machine.receive(chunk);
     } catch (error) {
-      this.#refuse(error);
+      if (!(error instanceof PeerError)) throw error;
+      this.#refuse(error.reason);
       return;
     }
-    const { agreement } = responder;
+    const { agreement } = machine;
     if (agreement === null) return;
-    this.#responder = null;
+    this.#machine = null;
     this.#agreement = agreement;
     this.#state = State.answering;
+    this.#inner.requestFlush();
     if (agreement.initial.length > 0) this.#sink.onData(agreement.initial);
     if (used < chunk.length) this.onData(chunk.subarray(used));
   }
 
-  #answer(bytes: Uint8Array): void {
-    this.#answers.push(bytes);
+  /** What the sink says from here on has to wait until we know whether to encipher it. */
+  #takeInitial(): Uint8Array {
+    const initial = this.#early.subarray(0, INITIAL_MAX);
+    this.#early = this.#early.subarray(INITIAL_MAX);
+    this.#takesEarly = false;
+    return initial;
+  }
+
+  #answer(bytes: Uint8Array, ofSink: number): void {
+    this.#answers.push({ bytes, ofSink });
     this.#inner.requestFlush();
   }
 
   /** Our half of the handshake is with the stream below, so what the sink says may follow. */
   #onAnswered(): void {
     this.#outgoing = this.#agreement!.outgoing;
-    if (this.#outgoing !== null) {
-      this.#state = State.enciphered;
-    } else {
-      this.#state = State.plain;
-      this.#inner.attach(this.#sink);
-    }
+    this.#state = this.#outgoing === null ? State.plain : State.enciphered;
+    const early = this.#early;
+    this.#early = NONE;
+    this.#heldBytes -= early.length;
+    if (early.length > 0) this.write(early, null);
+    if (this.#outgoing === null) this.#inner.attach(this.#sink);
   }
 
-  #refuse(error: unknown): void {
-    if (!(error instanceof PeerError)) throw error;
+  #refuse(reason: DisconnectReason): void {
     this.#state = State.refused;
-    this.#responder = null;
-    this.#answers = [];
-    this.#refusal = error.reason;
+    this.#refusal = reason;
+    this.#leave();
     this.#inner.close(false);
+  }
+
+  /** Nobody is to be answered any more. */
+  #leave(): void {
+    if (this.#machine instanceof Responder) this.#machine.cancel();
+    this.#machine = null;
+    this.#answers = [];
+    this.#takesEarly = false;
   }
 }

@@ -2,6 +2,7 @@ import { concatBytes, equalBytes, readU16, readU32, utf8, writeU16, writeU32 } f
 import type { Sha1 } from '../allowed-fast.ts';
 import { PeerError } from '../link.ts';
 import { HANDSHAKE_LENGTH } from '../message.ts';
+import { isPublicKey, KEY_LENGTH, type KeyExchange } from './dh.ts';
 import { Rc4 } from './rc4.ts';
 
 /**
@@ -26,8 +27,6 @@ import { Rc4 } from './rc4.ts';
  * handshake, and no peer can make it hold more than `FIELD_MAX`.
  */
 
-/** Of the prime, 768 bits; keys and the secret have the same length. */
-export const KEY_LENGTH = 96;
 export const PAD_MAX = 512;
 
 /** crypto_provide and crypto_select, bits. */
@@ -37,7 +36,7 @@ export const RC4 = 2;
 const VC_LENGTH = 8;
 const HASH_LENGTH = 20;
 /** Initial payload: a handshake, which is what every client sends here if anything. libtorrent has the same limit. */
-const IA_MAX = HANDSHAKE_LENGTH;
+export const INITIAL_MAX = HANDSHAKE_LENGTH;
 /** PadC with the length after it. */
 const FIELD_MAX = PAD_MAX + 2;
 /** The beginning of RC4's key stream tells of the key. */
@@ -49,18 +48,15 @@ const REQ3 = utf8('req3');
 const KEY_A = utf8('keyA');
 const KEY_B = utf8('keyB');
 
-/** One side of a Diffie-Hellman exchange: generator 2, the prime of MSE, `KEY_LENGTH` bytes each. */
-export interface KeyExchange {
-  publicKey(): Uint8Array;
-  /** Null if the key of the other side is none: 0, 1, the prime less one, or above. */
-  secret(theirs: Uint8Array): Uint8Array | null;
-}
-
 /** What a handshake needs and pure code does not have. */
 export interface MseTools {
   readonly sha1: Sha1;
-  /** A new exchange, or null if there have been too many of late: they are work for the CPU. */
-  keyExchange(): KeyExchange | null;
+  keyExchange(): KeyExchange;
+  /**
+   * Who dials us makes us work: `exchange` is called when it is its turn, never in this one. It returns false if there was
+   * nothing to do any more, and the next may go at once.
+   */
+  pace(exchange: () => boolean): void;
   /** Unguessable bytes. */
   random(count: number): Uint8Array;
 }
@@ -78,12 +74,27 @@ export interface Agreement {
 /** The info hash of the torrent that goes by this name, or null. */
 export type ObfuscatedLookup = (name: Uint8Array) => Uint8Array | null;
 
+/** What we take from peers that dial us. */
+export interface InboundEncryption {
+  readonly lookup: ObfuscatedLookup;
+  /** Refuse who is plain, or wants to go on in plain after the handshake. */
+  readonly required: boolean;
+}
+
+/** The encrypted handshake of a peer that we dial. */
+export interface OutboundEncryption {
+  readonly infoHash: Uint8Array;
+  /** How to go on after it: `PLAINTEXT`, `RC4` or both, of which the peer selects one. */
+  readonly provide: number;
+}
+
 /** By what name a torrent is asked for in an encrypted handshake: 20 bytes that do not give away the info hash. */
 export function obfuscatedName(infoHash: Uint8Array, sha1: Sha1): Uint8Array {
   return sha1(concatBytes([REQ2, infoHash]));
 }
 
-type Send = (bytes: Uint8Array) => void;
+/** Parts of our handshake. Of the last of A's, as many bytes as told are the initial payload. */
+type Send = (bytes: Uint8Array, ofInitial: number) => void;
 type Step = (field: Uint8Array) => void;
 
 /** Hands to each step the bytes that it asked for, in whatever stretches they come. */
@@ -135,22 +146,28 @@ class Steps {
   }
 }
 
-/** B's side. Says nothing before it has A's whole key. */
+/**
+ * B's side. Says nothing before it has A's whole key, nor before its turn to work on it. A cannot go on without our key,
+ * so what comes meanwhile is padding, or no handshake.
+ */
 export class Responder {
   /** Set at the end of the handshake. */
   agreement: Agreement | null = null;
   readonly #tools: MseTools;
-  readonly #lookup: ObfuscatedLookup;
+  readonly #policy: InboundEncryption;
   readonly #send: Send;
   readonly #steps = new Steps();
+  /** What came while we wait for our turn; null if we do not. */
+  #early: Uint8Array | null = null;
+  #isCancelled = false;
   #secret!: Uint8Array;
   #incoming!: Rc4;
   #outgoing!: Rc4;
   #selected = 0;
 
-  constructor(tools: MseTools, lookup: ObfuscatedLookup, send: Send) {
+  constructor(tools: MseTools, policy: InboundEncryption, send: Send) {
     this.#tools = tools;
-    this.#lookup = lookup;
+    this.#policy = policy;
     this.#send = send;
     this.#steps.expect(KEY_LENGTH, (key) => this.#onKey(key));
   }
@@ -160,21 +177,42 @@ export class Responder {
    * @throws PeerError as soon as this cannot become a handshake any more.
    */
   receive(chunk: Uint8Array): number {
-    return this.#steps.receive(chunk);
+    const used = this.#steps.receive(chunk);
+    if (this.#early === null) return used;
+    this.#early = concatBytes([this.#early, chunk.subarray(used)]);
+    if (this.#early.length > PAD_MAX) throw new PeerError('bad-handshake', 'too much padding after a key');
+    return chunk.length;
   }
 
-  #onKey(key: Uint8Array): void {
-    const exchange = this.#tools.keyExchange();
-    if (exchange === null) throw new PeerError('too-many-connections', 'too many keys of late');
-    this.#secret = secretOf(exchange, key);
-    this.#send(concatBytes([exchange.publicKey(), pad(this.#tools)]));
-    this.#steps.search(this.#hash(REQ1, this.#secret), () => {
-      this.#steps.expect(HASH_LENGTH, (field) => this.#onName(field));
+  /** The peer is gone: its key is not worth the work. */
+  cancel(): void {
+    this.#isCancelled = true;
+  }
+
+  #onKey(field: Uint8Array): void {
+    const key = validKey(field);
+    this.#steps.end();
+    this.#early = new Uint8Array(0);
+    this.#tools.pace(() => {
+      if (!this.#isCancelled) this.#exchange(key);
+      return !this.#isCancelled;
     });
   }
 
+  #exchange(key: Uint8Array): void {
+    const exchange = this.#tools.keyExchange();
+    this.#secret = exchange.secret(key);
+    this.#send(concatBytes([exchange.publicKey(), pad(this.#tools)]), 0);
+    this.#steps.search(this.#hash(REQ1, this.#secret), () => {
+      this.#steps.expect(HASH_LENGTH, (field) => this.#onName(field));
+    });
+    // Not as long as a padding and the end of it, so this finds no fault.
+    this.#steps.receive(this.#early!);
+    this.#early = null;
+  }
+
   #onName(field: Uint8Array): void {
-    const infoHash = this.#lookup(xor(field, this.#hash(REQ3, this.#secret)));
+    const infoHash = this.#policy.lookup(xor(field, this.#hash(REQ3, this.#secret)));
     if (infoHash === null) throw new PeerError('unknown-torrent', 'a torrent that we do not have');
     this.#incoming = cipher(this.#tools.sha1, KEY_A, this.#secret, infoHash);
     this.#outgoing = cipher(this.#tools.sha1, KEY_B, this.#secret, infoHash);
@@ -188,8 +226,8 @@ export class Responder {
     }
     const offered = readU32(field, VC_LENGTH);
     // Plain is preferred because it costs nothing and RC4 protects nothing; the handshake has been hidden in any case.
-    this.#selected = offered & PLAINTEXT || offered & RC4;
-    if (this.#selected === 0) throw new PeerError('bad-handshake', `nothing known among ${offered}`);
+    this.#selected = (!this.#policy.required && offered & PLAINTEXT) || offered & RC4;
+    if (this.#selected === 0) throw new PeerError('bad-handshake', `nothing that we take among ${offered}`);
     const padLength = checkPad(readU16(field, VC_LENGTH + 4));
     this.#steps.expect(padLength + 2, (padded) => {
       this.#incoming.apply(padded);
@@ -198,7 +236,7 @@ export class Responder {
   }
 
   #onInitialLength(length: number): void {
-    if (length > IA_MAX) throw new PeerError('bad-handshake', `an initial payload of ${length} bytes`);
+    if (length > INITIAL_MAX) throw new PeerError('bad-handshake', `an initial payload of ${length} bytes`);
     this.#steps.expect(length, (initial) => {
       this.#incoming.apply(initial);
       this.#answer(initial.slice());
@@ -212,7 +250,7 @@ export class Responder {
     writeU16(head, VC_LENGTH + 4, padding.length);
     const answer = concatBytes([head, padding]);
     this.#outgoing.apply(answer);
-    this.#send(answer);
+    this.#send(answer, 0);
     this.#steps.end();
     this.agreement = agreement(this.#selected, this.#incoming, this.#outgoing, initial);
   }
@@ -222,32 +260,27 @@ export class Responder {
   }
 }
 
-/** What A wants. */
-export interface Offer {
-  readonly infoHash: Uint8Array;
-  /** `PLAINTEXT`, `RC4` or both. */
-  readonly provide: number;
-  /** Sent with the handshake, at most `HANDSHAKE_LENGTH` bytes. */
-  readonly initial: Uint8Array;
-}
-
 /** A's side. Begins to speak when it is made. */
 export class Initiator {
   /** Set at the end of the handshake. */
   agreement: Agreement | null = null;
   readonly #tools: MseTools;
-  readonly #offer: Offer;
+  readonly #offer: OutboundEncryption;
+  readonly #initial: () => Uint8Array;
   readonly #send: Send;
   readonly #steps = new Steps();
   #incoming!: Rc4;
   #outgoing!: Rc4;
 
-  constructor(tools: MseTools, exchange: KeyExchange, offer: Offer, send: Send) {
+  /** @param initial Tells what to send with the handshake, at most `INITIAL_MAX` bytes; called once. */
+  constructor(tools: MseTools, offer: OutboundEncryption, initial: () => Uint8Array, send: Send) {
     this.#tools = tools;
     this.#offer = offer;
+    this.#initial = initial;
     this.#send = send;
-    send(concatBytes([exchange.publicKey(), pad(tools)]));
-    this.#steps.expect(KEY_LENGTH, (key) => this.#onKey(secretOf(exchange, key)));
+    const exchange = tools.keyExchange();
+    send(concatBytes([exchange.publicKey(), pad(tools)]), 0);
+    this.#steps.expect(KEY_LENGTH, (key) => this.#onKey(exchange.secret(validKey(key))));
   }
 
   /**
@@ -264,18 +297,19 @@ export class Initiator {
     this.#outgoing = cipher(sha1, KEY_A, secret, infoHash);
     this.#incoming = cipher(sha1, KEY_B, secret, infoHash);
     const name = xor(obfuscatedName(infoHash, sha1), sha1(concatBytes([REQ3, secret])));
-    this.#send(concatBytes([sha1(concatBytes([REQ1, secret])), name, this.#enciphered()]));
+    const initial = this.#initial();
+    const enciphered = this.#enciphered(initial);
+    this.#send(concatBytes([sha1(concatBytes([REQ1, secret])), name, enciphered]), initial.length);
     // The search compares with the key stream of VC, so that looking uses up no more of it than VC does.
     const zeros = new Uint8Array(VC_LENGTH);
     this.#incoming.apply(zeros);
     this.#steps.search(zeros, () => this.#steps.expect(6, (field) => this.#onSelect(field)));
   }
 
-  #enciphered(): Uint8Array {
-    const { provide, initial } = this.#offer;
+  #enciphered(initial: Uint8Array): Uint8Array {
     const padding = pad(this.#tools);
     const head = new Uint8Array(VC_LENGTH + 6);
-    writeU32(head, VC_LENGTH, provide);
+    writeU32(head, VC_LENGTH, this.#offer.provide);
     writeU16(head, VC_LENGTH + 4, padding.length);
     const initialLength = new Uint8Array(2);
     writeU16(initialLength, 0, initial.length);
@@ -298,10 +332,10 @@ export class Initiator {
   }
 }
 
-function secretOf(exchange: KeyExchange, theirs: Uint8Array): Uint8Array {
-  const secret = exchange.secret(theirs);
-  if (secret === null) throw new PeerError('bad-handshake', 'no valid key');
-  return secret;
+/** A copy. */
+function validKey(field: Uint8Array): Uint8Array {
+  if (!isPublicKey(field)) throw new PeerError('bad-handshake', 'no valid key');
+  return field.slice();
 }
 
 function cipher(sha1: Sha1, word: Uint8Array, secret: Uint8Array, infoHash: Uint8Array): Rc4 {

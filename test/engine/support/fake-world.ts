@@ -18,7 +18,7 @@ import type {
 import type { PeerAddress } from '../../../src/util/ip.ts';
 import { Feature, reservedOf } from '../../../src/wire/handshake.ts';
 import { PeerError, type LinkSink, type PeerLink } from '../../../src/wire/link.ts';
-import type { ObfuscatedLookup } from '../../../src/wire/mse/negotiation.ts';
+import type { InboundEncryption, OutboundEncryption } from '../../../src/wire/mse/negotiation.ts';
 import { contentTorrent, type ContentTorrent } from '../../support/content-torrent.ts';
 import { FakeLink } from './fake-link.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -30,20 +30,29 @@ type DialResult = PeerLink | 'connect-failed' | 'connect-timeout';
 export class FakeTransport implements PeerTransport {
   readonly listenPort = 6881;
   /** Dials that wait for an answer. */
-  readonly dials: { readonly to: PeerAddress; readonly done: (result: DialResult) => void }[] = [];
-  /** How the engine finds the torrent of an encrypted handshake. */
-  lookup: ObfuscatedLookup | null = null;
+  readonly dials: {
+    readonly to: PeerAddress;
+    readonly done: (result: DialResult) => void;
+    readonly encryption: OutboundEncryption | null;
+  }[] = [];
+  /** What the engine takes from peers that dial it. */
+  inboundEncryption: InboundEncryption | null = null;
   #listener: ((link: PeerLink) => void) | null = null;
 
-  dial(to: PeerAddress, _timeoutMs: number, done: (result: DialResult) => void): Cancel {
-    const dial = { to, done };
+  dial(
+    to: PeerAddress,
+    _timeoutMs: number,
+    done: (result: DialResult) => void,
+    encryption?: OutboundEncryption | null,
+  ): Cancel {
+    const dial = { to, done, encryption: encryption ?? null };
     this.dials.push(dial);
     return { cancel: () => void this.dials.splice(this.dials.indexOf(dial), 1) };
   }
 
-  onInbound(listener: (link: PeerLink) => void, lookup?: ObfuscatedLookup): void {
+  onInbound(listener: (link: PeerLink) => void, encryption?: InboundEncryption): void {
     this.#listener = listener;
-    this.lookup = lookup ?? null;
+    this.inboundEncryption = encryption ?? null;
   }
 
   accept(link: PeerLink): void {

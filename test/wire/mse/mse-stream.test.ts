@@ -8,7 +8,7 @@ import { Initiator, PLAINTEXT, RC4 } from '../../../src/wire/mse/negotiation.ts'
 import { MseStream } from '../../../src/wire/mse/mse-stream.ts';
 import { brief, cutAtRandom, patterned, RecordingSink } from '../recording-sink.ts';
 import { memoryPair, type Cut, type MemoryStream, type PairOptions, type Turns } from '../stream-pair.ts';
-import { lookupOf, toyTools, type ToyTools } from './tools.ts';
+import { takes, toyTools, type ToyTools } from './tools.ts';
 
 const INFO_HASH = patterned(20, 7);
 const HELLO = { infoHash: INFO_HASH, peerId: patterned(20, 1), reserved: reservedOf([]) };
@@ -35,8 +35,13 @@ class Dialer implements ByteStreamSink {
   }
 
   encrypt(tools: ToyTools, provide: number, initial: Uint8Array): void {
-    const offer = { infoHash: INFO_HASH, provide, initial };
-    this.#initiator = new Initiator(tools, tools.keyExchange(), offer, (bytes) => this.#write(bytes));
+    const offer = { infoHash: INFO_HASH, provide };
+    this.#initiator = new Initiator(
+      tools,
+      offer,
+      () => initial,
+      (bytes) => this.#write(bytes),
+    );
   }
 
   say(bytes: Uint8Array): void {
@@ -87,7 +92,7 @@ function setUp(options: PairOptions = {}): SetUp {
   const { turns, dialer, listener } = memoryPair(options);
   const tools = toyTools(11);
   const sink = new RecordingSink();
-  const link = new ByteLink(new MseStream(listener, tools, lookupOf(INFO_HASH)));
+  const link = new ByteLink(MseStream.accept(listener, tools, takes(INFO_HASH)));
   link.attach(sink);
   return { turns, tools, sink, link, peer: new Dialer(dialer), inner: listener };
 }
@@ -228,7 +233,7 @@ describe('a peer that is refused', () => {
   test('for a torrent that nobody has is told nothing of ours but a key', () => {
     const { turns, dialer, listener } = memoryPair();
     const sink = new RecordingSink();
-    new ByteLink(new MseStream(listener, toyTools(1), lookupOf(patterned(20, 50)))).attach(sink);
+    new ByteLink(MseStream.accept(listener, toyTools(1), takes(patterned(20, 50)))).attach(sink);
     const peer = new Dialer(dialer);
     peer.encrypt(toyTools(2), RC4, handshakeBytes());
     turns.settle();

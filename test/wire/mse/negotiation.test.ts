@@ -3,9 +3,9 @@ import { sha1 } from '../../../src/metainfo/info-hash.ts';
 import { concatBytes, utf8, writeU16, writeU32 } from '../../../src/util/bytes.ts';
 import { Rng } from '../../../src/util/rng.ts';
 import { PeerError } from '../../../src/wire/link.ts';
+import { KEY_LENGTH } from '../../../src/wire/mse/dh.ts';
 import {
   Initiator,
-  KEY_LENGTH,
   obfuscatedName,
   PAD_MAX,
   PLAINTEXT,
@@ -15,7 +15,7 @@ import {
 import { Rc4 } from '../../../src/wire/mse/rc4.ts';
 import { mutate } from '../../support/mutate.ts';
 import { cutAtRandom, patterned } from '../recording-sink.ts';
-import { lookupOf, toyTools } from './tools.ts';
+import { takes, toyTools, type ToyTools } from './tools.ts';
 
 const INFO_HASH = patterned(20, 7);
 const HANDSHAKE = patterned(68, 8);
@@ -41,14 +41,13 @@ interface Talk {
 function talk(seed: number, cut: Cut, provide: number, initial: Uint8Array): Talk {
   const toResponder: Uint8Array[] = [];
   const toInitiator: Uint8Array[] = [];
-  const tools = toyTools(seed);
   const initiator = new Initiator(
-    tools,
-    tools.keyExchange(),
-    { infoHash: INFO_HASH, provide, initial },
+    toyTools(seed),
+    { infoHash: INFO_HASH, provide },
+    () => initial,
     (bytes) => toResponder.push(...cut(bytes)),
   );
-  const responder = new Responder(toyTools(seed + 1_000), lookupOf(patterned(20, 3), INFO_HASH), (bytes) =>
+  const responder = new Responder(toyTools(seed + 1_000), takes(patterned(20, 3), INFO_HASH), (bytes) =>
     toInitiator.push(...cut(bytes)),
   );
   const deliver = (
@@ -124,7 +123,7 @@ interface Forged {
 }
 
 /** Responder and what a peer sends to it by hand. */
-function hand(): {
+function hand(policy = takes(INFO_HASH)): {
   responder: Responder;
   said: Uint8Array[];
   key: Uint8Array;
@@ -132,10 +131,10 @@ function hand(): {
   step3: (forged: Forged) => Uint8Array;
 } {
   const said: Uint8Array[] = [];
-  const responder = new Responder(toyTools(5), lookupOf(INFO_HASH), (bytes) => said.push(bytes));
+  const responder = new Responder(toyTools(5), policy, (bytes) => said.push(bytes));
   const exchange = toyTools(6).keyExchange();
   const step3 = (forged: Forged): Uint8Array => {
-    const secret = exchange.secret(said[0]!.subarray(0, KEY_LENGTH))!;
+    const secret = exchange.secret(said[0]!.subarray(0, KEY_LENGTH));
     const infoHash = forged.infoHash ?? INFO_HASH;
     const mask = sha1(concatBytes([utf8('req3'), secret]));
     const padding = forged.padding ?? new Uint8Array(0);
@@ -169,7 +168,7 @@ describe('the side that is dialled', () => {
   test('says nothing, and computes nothing, before it has a whole key', () => {
     const tools = toyTools(1);
     const said: Uint8Array[] = [];
-    const responder = new Responder(tools, lookupOf(INFO_HASH), (bytes) => said.push(bytes));
+    const responder = new Responder(tools, takes(INFO_HASH), (bytes) => said.push(bytes));
     responder.receive(patterned(KEY_LENGTH - 1));
     expect([said.length, tools.exchanges]).toEqual([0, 0]);
     responder.receive(Uint8Array.of(1));
@@ -182,10 +181,67 @@ describe('the side that is dialled', () => {
     expect(said).toEqual([]);
   });
 
-  test('refuses when there have been too many keys', () => {
-    const tools = { ...toyTools(1), keyExchange: () => null };
-    const responder = new Responder(tools, lookupOf(), () => expect.unreachable());
-    expect(refusalOf(() => responder.receive(patterned(KEY_LENGTH)))).toBe('too-many-connections');
+  describe('while it waits for its turn to work on a key', () => {
+    function waiting(): { tools: ToyTools; responder: Responder; said: Uint8Array[] } {
+      const tools = toyTools(1, new Uint8Array(0), []);
+      const said: Uint8Array[] = [];
+      return { tools, responder: new Responder(tools, takes(INFO_HASH), (bytes) => said.push(bytes)), said };
+    }
+
+    test('says nothing, and takes padding, in whatever stretches it comes', () => {
+      for (const cut of [WHOLE, BYTE_BY_BYTE]) {
+        const { tools, responder, said } = waiting();
+        const answers: Uint8Array[] = [];
+        const initiator = new Initiator(
+          toyTools(9),
+          { infoHash: INFO_HASH, provide: RC4 },
+          () => HANDSHAKE,
+          (bytes) => answers.push(bytes),
+        );
+        const padded = concatBytes([answers.pop()!.subarray(0, KEY_LENGTH), patterned(PAD_MAX)]);
+        for (const chunk of cut(padded)) expect(responder.receive(chunk)).toBe(chunk.length);
+        expect([said.length, tools.exchanges]).toEqual([0, 0]);
+        expect(tools.turn()).toEqual([true]);
+        expect([said.length, tools.exchanges]).toEqual([1, 1]);
+        initiator.receive(said[0]!);
+        responder.receive(answers[0]!);
+        expect(responder.agreement!.initial).toEqual(HANDSHAKE);
+      }
+    });
+
+    test('refuses more than padding can be', () => {
+      for (const parts of [[1], [PAD_MAX, 1], [0, PAD_MAX + 1]]) {
+        const { tools, responder } = waiting();
+        const lengths = parts.length === 1 ? [PAD_MAX + parts[0]!] : parts;
+        const first = concatBytes([patterned(KEY_LENGTH), patterned(lengths[0]!)]);
+        const refusals = [first, ...lengths.slice(1).map((length) => patterned(length))].map((chunk) =>
+          refusalOf(() => responder.receive(chunk)),
+        );
+        expect(refusals.at(-1)).toBe('bad-handshake');
+        expect(tools.exchanges).toBe(0);
+      }
+    });
+
+    test('lets its turn pass once the peer is gone', () => {
+      const { tools, responder, said } = waiting();
+      responder.receive(patterned(KEY_LENGTH));
+      responder.cancel();
+      expect(tools.turn()).toEqual([false]);
+      expect([said.length, tools.exchanges]).toEqual([0, 0]);
+    });
+  });
+
+  test('that must have everything enciphered selects RC4 whatever else is offered, and refuses plaintext', () => {
+    const policy = { ...takes(INFO_HASH), required: true };
+    for (const provide of [RC4, PLAINTEXT | RC4, 0xffff_ffff]) {
+      const { responder, key, step3 } = hand(policy);
+      responder.receive(key);
+      responder.receive(step3({ provide }));
+      expect(responder.agreement!.outgoing).not.toBeNull();
+    }
+    const { responder, key, step3 } = hand(policy);
+    responder.receive(key);
+    expect(refusalOf(() => responder.receive(step3({ provide: PLAINTEXT })))).toBe('bad-handshake');
   });
 
   test.each([0, 1, PAD_MAX - 1, PAD_MAX])('finds what follows a key after %d bytes of padding', (length) => {
@@ -261,12 +317,15 @@ describe('the side that dials', () => {
     answer: (selected: number, pad: number) => Uint8Array;
   } {
     const said: Uint8Array[] = [];
-    const tools = toyTools(5);
-    const offer = { infoHash: INFO_HASH, provide, initial: HANDSHAKE };
-    const initiator = new Initiator(tools, tools.keyExchange(), offer, (bytes) => said.push(bytes));
+    const initiator = new Initiator(
+      toyTools(5),
+      { infoHash: INFO_HASH, provide },
+      () => HANDSHAKE,
+      (bytes) => said.push(bytes),
+    );
     const exchange = toyTools(6).keyExchange();
     initiator.receive(exchange.publicKey());
-    const secret = exchange.secret(said[0]!.subarray(0, KEY_LENGTH))!;
+    const secret = exchange.secret(said[0]!.subarray(0, KEY_LENGTH));
     const answer = (selected: number, pad: number): Uint8Array => {
       const bytes = new Uint8Array(14);
       writeU32(bytes, 8, selected);
@@ -288,6 +347,32 @@ describe('the side that dials', () => {
   ])('refuses an answer that selects $what', ({ provide, selected, pad }) => {
     const { initiator, answer } = dialled(provide);
     expect(refusalOf(() => initiator.receive(answer(selected, pad)))).toBe('bad-handshake');
+  });
+
+  test('refuses a key that is none', () => {
+    const initiator = new Initiator(
+      toyTools(5),
+      { infoHash: INFO_HASH, provide: RC4 },
+      () => expect.unreachable(),
+      () => undefined,
+    );
+    expect(refusalOf(() => initiator.receive(new Uint8Array(KEY_LENGTH)))).toBe('bad-handshake');
+  });
+
+  test('ends every damaged answer with a refusal, an agreement or a wait for more', () => {
+    const rng = new Rng(6);
+    const outcomes = new Map<string, number>();
+    for (let i = 0; i < 1_000; i++) {
+      const { initiator, answer } = dialled(PLAINTEXT | RC4);
+      const bytes = mutate(concatBytes([patterned(rng.below(20)), answer(RC4, 0), patterned(600)]), rng);
+      let refusal: string | null = null;
+      for (const chunk of cutAtRandom(bytes, rng, 100)) {
+        if (initiator.agreement === null) refusal ??= refusalOf(() => initiator.receive(chunk));
+      }
+      const outcome = refusal ?? (initiator.agreement === null ? 'waits' : 'agreed');
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    }
+    expect([...outcomes.keys()].sort()).toEqual(['agreed', 'bad-handshake', 'waits']);
   });
 
   test('refuses padding that does not end', () => {
