@@ -139,6 +139,15 @@ export interface ResumeStore {
   setAside(key: string, done: () => void): void;
 }
 
+/** Ed25519 (RFC 8032), for mutable items of the DHT (BEP 44). Keys and signatures are their raw 32 and 64 bytes. */
+export interface Ed25519 {
+  /** False for anything that is not a right signature, keys that are none included. */
+  verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+  /** @param seed The private key as RFC 8032 has it: 32 bytes. */
+  sign(seed: Uint8Array, message: Uint8Array): Uint8Array;
+  publicKey(seed: Uint8Array): Uint8Array;
+}
+
 /** The world as the engine gets it. */
 export interface World {
   readonly clock: Clock;
@@ -149,6 +158,8 @@ export interface World {
   readonly datagrams: DatagramPort | null;
   readonly http: HttpPort | null;
   readonly resolver: Resolver | null;
+  /** Without it there are no mutable items in the DHT. */
+  readonly ed25519?: Ed25519;
   readonly storage: StorageFactory;
   readonly resume: ResumeStore | null;
   /** Makes the memory that pieces are kept in. Default: plain arrays. A world without content has no use for so much. */

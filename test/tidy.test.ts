@@ -27,7 +27,7 @@ interface Layer {
 
 const SHARED = ['errors.ts', 'options.ts', 'events.ts', 'version.ts'];
 const FORMATS = ['util/', ...SHARED, 'bencode/', 'metainfo/'];
-const BELOW_ENGINE = [...FORMATS, 'wire/', 'tracker/', 'ports.ts'];
+const BELOW_ENGINE = [...FORMATS, 'wire/', 'tracker/', 'dht/', 'ports.ts'];
 
 /** From the bottom to the top. */
 const LAYERS: readonly Layer[] = [
@@ -55,6 +55,7 @@ const LAYERS: readonly Layer[] = [
   },
   { name: 'wire', paths: ['wire/'], imports: ['util/', 'bencode/', ...SHARED], pure: true },
   { name: 'tracker', paths: ['tracker/'], imports: ['util/', 'bencode/', ...SHARED], pure: true },
+  { name: 'dht', paths: ['dht/'], imports: ['util/', 'bencode/', ...SHARED], pure: true },
   {
     name: 'ports',
     paths: ['ports.ts'],

@@ -3,6 +3,7 @@ import type { World } from '../ports.ts';
 import { readU32 } from '../util/bytes.ts';
 import { DiskPool } from './disk-pool.ts';
 import { DnsResolver } from './dns.ts';
+import { nodeEd25519 } from './ed25519.ts';
 import { SystemEntropy } from './entropy.ts';
 import { fileStorageFactory } from './file-storage.ts';
 import { HttpClient } from './http-client.ts';
@@ -43,6 +44,7 @@ export async function openNodeWorld(options: ResolvedOptions, stateDir: string |
     datagrams,
     http,
     resolver,
+    ed25519: nodeEd25519,
     storage: fileStorageFactory(pool),
     resume: stateDir === null ? null : resumeFiles(stateDir),
     async close() {

@@ -8,4 +8,6 @@ export type { HostOptions, SimHost } from './sim-host.ts';
 export type { NetworkOptions, SimNetwork } from './network.ts';
 export type { SimTracker, SimTrackerOptions } from './sim-tracker.ts';
 export type { TraceEvent } from './trace.ts';
+export { DatagramNet, type DatagramNetOptions, type SimDatagrams } from './datagram-net.ts';
+export { SimDht, type SimDhtNode } from './sim-dht.ts';
 export { VirtualClock } from './virtual-clock.ts';

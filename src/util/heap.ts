@@ -12,6 +12,11 @@ export class Heap<T> {
     return this.#items[0]?.key ?? Infinity;
   }
 
+  /** The item with the smallest key, left where it is. */
+  get min(): T | undefined {
+    return this.#items[0]?.value;
+  }
+
   push(key: number, value: T): void {
     const items = this.#items;
     const item = { key, order: this.#inserted++, value };
