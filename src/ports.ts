@@ -62,6 +62,14 @@ export interface DatagramPort {
   supports(family: IpFamily): boolean;
 }
 
+/** Datagrams to and from everybody on the networks this machine is on (BEP 14). */
+export interface MulticastPort {
+  /** Sends to the group of this family, on every network. Fire and forget, as `DatagramPort`. */
+  send(bytes: Uint8Array, family: IpFamily): void;
+  /** Listens until cancelled. What we send ourselves comes back too. */
+  onMessage(receiver: (bytes: Uint8Array, from: PeerAddress) => void): Cancel;
+}
+
 export interface HttpRequest {
   readonly url: string;
   /** Connect over this family only. */
@@ -156,6 +164,8 @@ export interface World {
   readonly seed: number;
   readonly transports: readonly PeerTransport[];
   readonly datagrams: DatagramPort | null;
+  /** Absent: no local network, or nothing is to be said there. */
+  readonly multicast?: MulticastPort;
   readonly http: HttpPort | null;
   readonly resolver: Resolver | null;
   /** Without it there are no mutable items in the DHT. */

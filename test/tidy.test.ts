@@ -27,7 +27,7 @@ interface Layer {
 
 const SHARED = ['errors.ts', 'options.ts', 'events.ts', 'version.ts'];
 const FORMATS = ['util/', ...SHARED, 'bencode/', 'metainfo/'];
-const BELOW_ENGINE = [...FORMATS, 'wire/', 'tracker/', 'dht/', 'ports.ts'];
+const BELOW_ENGINE = [...FORMATS, 'wire/', 'tracker/', 'dht/', 'lsd/', 'ports.ts'];
 
 /** From the bottom to the top. */
 const LAYERS: readonly Layer[] = [
@@ -54,6 +54,7 @@ const LAYERS: readonly Layer[] = [
     pure: true,
   },
   { name: 'wire', paths: ['wire/'], imports: ['util/', 'bencode/', ...SHARED], pure: true },
+  { name: 'lsd', paths: ['lsd/'], imports: ['util/', ...SHARED], pure: true },
   { name: 'tracker', paths: ['tracker/'], imports: ['util/', 'bencode/', ...SHARED], pure: true },
   { name: 'dht', paths: ['dht/'], imports: ['util/', 'bencode/', ...SHARED], pure: true },
   {

@@ -22,5 +22,8 @@ export interface ClientFlags {
   readonly upLimit?: number;
   readonly memory?: number;
   readonly maxPeers?: number;
+  /** Both are false after `--no-pex` and `--no-lsd`. */
+  readonly pex?: boolean;
+  readonly lsd?: boolean;
   readonly encryption?: Encryption;
 }

@@ -94,7 +94,14 @@ export class DemoSwarm {
   }
 
   async #join(dir: string, options: ClientOptions, signal: AbortSignal): Promise<DemoPeer> {
-    const client = await this.#library.Client.open({ host: HOST, port: 0, stateDir: false, ...options });
+    const client = await this.#library.Client.open({
+      host: HOST,
+      port: 0,
+      stateDir: false,
+      // A swarm apart, also from another demo on this machine.
+      lsd: false,
+      ...options,
+    });
     this.#clients.push(client);
     return { client, torrent: await client.add(this.#metaInfo, { dir, signal }) };
   }

@@ -309,6 +309,8 @@ function addClientOptions(command: Command): void {
         .default(undefined, 'prefer')
         .env('TORRENT_TS_ENCRYPTION'),
     )
+    .addOption(option('--no-pex', 'do not exchange peers with peers'))
+    .addOption(option('--no-lsd', 'do not look for peers on the local network'))
     .addOption(
       option('--memory <size>', 'buffers at most')
         .argParser(parse.parseMemory)

@@ -10,6 +10,7 @@ import { makePeerId, PEER_ID_LENGTH } from '../wire/peer-id.ts';
 import { Bandwidth } from './bandwidth.ts';
 import { AnnounceLimiter } from './discovery/announce-limiter.ts';
 import type { PeerFinder } from './discovery/peer-finder.ts';
+import { LsdDriver } from './discovery/lsd-driver.ts';
 import { UdpTrackerClient } from './discovery/udp-tracker-client.ts';
 import { ExternalAddress } from './external-address.ts';
 import { Greeter } from './greeter.ts';
@@ -85,6 +86,7 @@ export class Engine {
     this.#dialBudget = new DialBudget(world.clock);
     this.#greeter = new Greeter(world.clock, (infoHash) => this.#torrents.get(toHex(infoHash)) ?? null);
     this.#udpTrackers = world.datagrams ? new UdpTrackerClient(world) : null;
+    if (world.multicast) this.#finders.push(new LsdDriver(world, world.multicast, this.#rng.fork('lsd')));
     const lookup = (name: Uint8Array): Uint8Array | null => this.#obfuscated.get(toHex(name)) ?? null;
     const encryption =
       options.encryption === 'off' ? undefined : { lookup, required: options.encryption === 'require' };

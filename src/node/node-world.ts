@@ -7,6 +7,7 @@ import { nodeEd25519 } from './ed25519.ts';
 import { SystemEntropy } from './entropy.ts';
 import { fileStorageFactory } from './file-storage.ts';
 import { HttpClient } from './http-client.ts';
+import { LsdSocket } from './lsd-socket.ts';
 import { resumeFiles } from './resume-files.ts';
 import { SystemClock } from './system-clock.ts';
 import { TcpTransport } from './tcp-transport.ts';
@@ -34,6 +35,7 @@ export async function openNodeWorld(options: ResolvedOptions, stateDir: string |
     orAnyPort: options.port === null,
   });
   const datagrams = new UdpHub();
+  const multicast = options.lsd ? new LsdSocket({ host: options.host }) : null;
   const http = new HttpClient({ resolver, version: VERSION });
   const pool = new DiskPool();
   return {
@@ -42,12 +44,14 @@ export async function openNodeWorld(options: ResolvedOptions, stateDir: string |
     seed: options.seed ?? readU32(entropy.bytes(4), 0),
     transports: [transport],
     datagrams,
+    ...(multicast && { multicast }),
     http,
     resolver,
     ed25519: nodeEd25519,
     storage: fileStorageFactory(pool),
     resume: stateDir === null ? null : resumeFiles(stateDir),
     async close() {
+      multicast?.close();
       await Promise.all([transport.close(), datagrams.close(), pool.close()]);
     },
   };

@@ -32,9 +32,14 @@ export class Sandbox {
     return path;
   }
 
-  /** Starts `torrent-ts` and leaves it running until it ends or the sandbox is closed. */
+  /**
+   * Starts `torrent-ts` and leaves it running until it ends or the sandbox is closed. It says nothing to the network that
+   * this machine is on.
+   */
   start(...args: string[]): Child {
-    const child = new Child(process.execPath, [BIN, ...args], {
+    const [command = ''] = args;
+    const quiet = ['download', 'seed'].includes(command) ? ['--no-lsd'] : [];
+    const child = new Child(process.execPath, [BIN, ...args, ...quiet], {
       cwd: this.#folder.path,
       env: { HOME: this.path('home'), XDG_STATE_HOME: this.path('state'), DEBUG: '' },
     });

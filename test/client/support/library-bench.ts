@@ -35,6 +35,8 @@ export class LibraryBench {
       port: 0,
       host: '127.0.0.1',
       stateDir: false,
+      // Tests do not meet each other, nor anybody on the network of this machine.
+      lsd: false,
       dir: this.dir(),
       ...options,
     });
