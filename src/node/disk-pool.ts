@@ -25,6 +25,8 @@ const OPEN_FILES_MAX = 128;
 /** A batch is posted as one message: many small pieces, or one large one. */
 const BATCH_BYTES = 1_048_576;
 const BATCH_JOBS = 64;
+/** Looking at a file takes as long as hashing so many bytes. */
+const SURVEYED_FILE_BYTES = 16_384;
 /** One batch to work on and one to go on with, so that a worker never waits for the main thread. */
 const BATCHES_IN_WORKER = 2;
 /** A job that two workers died of is the cause. */
@@ -283,6 +285,8 @@ function failureIn(result: DiskResults[keyof DiskResults]): StorageFailure | nul
 /** How long a job takes, in bytes hashed or so. */
 function weightOf(job: DiskJob): number {
   if (job.kind === 'write') return job.length;
+  // Thousands of torrents that start ask for one each, mostly of one file.
+  if (job.kind === 'survey') return SURVEYED_FILE_BYTES * job.paths.length;
   if (job.kind !== 'hash') return BATCH_BYTES;
   let bytes = 0;
   for (const span of job.spans) bytes += span.length;

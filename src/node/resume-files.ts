@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { close, constants, fstat, open as openFile, read } from 'node:fs';
 import { chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
@@ -12,6 +12,8 @@ import { errnoOf, toStorageError, unsafePath } from './storage-errors.ts';
 const RECORD_BYTES_MAX = 67_108_864;
 /** A save takes seconds at most, so a temporary file of that age is left over from a crash. */
 const LEFTOVER_AGE_MS = 3_600_000;
+/** Thousands of torrents start and end at once; their records must not take all descriptors, nor all of libuv's threads. */
+const WORKS_AT_ONCE = 16;
 const KEY = /^[0-9a-f]{1,128}$/;
 
 const log = logger('resume');
@@ -40,6 +42,8 @@ interface SaveQueue {
 class ResumeFolder implements ResumeFiles {
   readonly #dir: string;
   readonly #saves = new Map<string, SaveQueue>();
+  readonly #turns: (() => void)[] = [];
+  #running = 0;
   #wasSwept = false;
 
   constructor(dir: string) {
@@ -48,10 +52,13 @@ class ResumeFolder implements ResumeFiles {
 
   load(key: string, done: (record: Uint8Array | null) => void): void {
     const path = this.#path(key);
-    readCapped(path).then(done, (error: unknown) => {
-      // Without a readable record the torrent is checked anew, which is always right.
-      if (errnoOf(error) !== 'ENOENT') log('cannot read %s: %s', path, error);
-      done(null);
+    this.#inTurn(() => {
+      readCapped(path, (error, record) => {
+        this.#endTurn();
+        // Without a readable record the torrent is checked anew, which is always right.
+        if (error && errnoOf(error) !== 'ENOENT') log('cannot read %s: %s', path, error);
+        done(record);
+      });
     });
   }
 
@@ -63,7 +70,7 @@ class ResumeFolder implements ResumeFiles {
       return;
     }
     this.#saves.set(key, { waiting: null });
-    void this.#saveInTurn(key, path, record, [done]);
+    this.#inTurn(() => void this.#saveInTurn(key, path, record, [done]));
   }
 
   remove(key: string, done: () => void): void {
@@ -97,9 +104,25 @@ class ResumeFolder implements ResumeFiles {
     const queue = this.#saves.get(key)!;
     const { waiting } = queue;
     queue.waiting = null;
-    if (waiting) void this.#saveInTurn(key, path, waiting.record, waiting.done);
+    this.#endTurn();
+    if (waiting) this.#inTurn(() => void this.#saveInTurn(key, path, waiting.record, waiting.done));
     else this.#saves.delete(key);
     for (const tell of done) tell(error);
+  }
+
+  #inTurn(work: () => void): void {
+    if (this.#running < WORKS_AT_ONCE) {
+      this.#running++;
+      work();
+    } else {
+      this.#turns.push(work);
+    }
+  }
+
+  #endTurn(): void {
+    const next = this.#turns.shift();
+    if (next) next();
+    else this.#running--;
   }
 
   async #replace(key: string, path: string, record: Uint8Array): Promise<void> {
@@ -150,17 +173,28 @@ class ResumeFolder implements ResumeFiles {
   }
 }
 
-async function readCapped(path: string): Promise<Uint8Array> {
-  const file = await open(
-    path,
-    constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
-  );
-  try {
-    const found = await file.stat();
-    if (!found.isFile()) throw unsafePath(path, 'it is not a regular file');
-    if (found.size > RECORD_BYTES_MAX) throw unsafePath(path, `it has more than ${RECORD_BYTES_MAX} bytes`);
-    return await file.readFile();
-  } finally {
-    await file.close();
-  }
+function readCapped(path: string, done: (error: Error | null, record: Uint8Array | null) => void): void {
+  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+  openFile(path, flags, (openError, fd) => {
+    if (openError) {
+      done(openError, null);
+      return;
+    }
+    // A close that fails does not matter: nothing was written.
+    const finish = (error: Error | null, record: Uint8Array | null): void =>
+      close(fd, () => done(error, record));
+    fstat(fd, (statError, found) => {
+      if (statError) finish(statError, null);
+      else if (!found.isFile()) finish(unsafePath(path, 'it is not a regular file'), null);
+      else if (found.size > RECORD_BYTES_MAX) {
+        finish(unsafePath(path, `it has more than ${RECORD_BYTES_MAX} bytes`), null);
+      } else {
+        // Renamed into place as a whole, so it has its size for as long as it is open.
+        const record = new Uint8Array(found.size);
+        read(fd, record, 0, record.length, 0, (error, count) =>
+          finish(error, error ? null : record.subarray(0, count)),
+        );
+      }
+    });
+  });
 }

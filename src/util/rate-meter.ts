@@ -8,14 +8,16 @@ export const RATE_WINDOW_SECONDS = 20;
  * is right from its first seconds.
  */
 export class RateMeter {
-  readonly #buckets: Float64Array;
+  readonly #windowSeconds: number;
+  /** Made when the first bytes come: most torrents and connections are idle. */
+  #buckets: Float64Array | null = null;
   #second = -1;
   #first = -1;
   #sum = 0;
   #total = 0;
 
   constructor(windowSeconds: number = RATE_WINDOW_SECONDS) {
-    this.#buckets = new Float64Array(windowSeconds);
+    this.#windowSeconds = windowSeconds;
   }
 
   /** All bytes ever counted. */
@@ -27,27 +29,29 @@ export class RateMeter {
     const second = Math.floor(now / 1000);
     if (second !== this.#second) this.#advance(second);
     if (this.#first < 0) this.#first = now;
-    this.#buckets[second % this.#buckets.length]! += bytes;
+    this.#buckets![second % this.#windowSeconds]! += bytes;
     this.#sum += bytes;
     this.#total += bytes;
   }
 
   /** Bytes per second at `now`. */
   rate(now: number): number {
+    if (this.#first < 0) return 0;
     const second = Math.floor(now / 1000);
     if (second !== this.#second) this.#advance(second);
-    if (this.#first < 0 || this.#sum === 0) return 0;
+    if (this.#sum === 0) return 0;
     const ageSeconds = Math.max(1, (now - this.#first) / 1000);
-    return this.#sum / Math.min(this.#buckets.length, ageSeconds);
+    return this.#sum / Math.min(this.#windowSeconds, ageSeconds);
   }
 
   #advance(second: number): void {
-    const length = this.#buckets.length;
+    const length = this.#windowSeconds;
+    const buckets = (this.#buckets ??= new Float64Array(length));
     const steps = this.#second < 0 ? length : Math.min(length, second - this.#second);
     for (let i = 1; i <= steps; i++) {
       const slot = (second - steps + i + length) % length;
-      this.#sum -= this.#buckets[slot]!;
-      this.#buckets[slot] = 0;
+      this.#sum -= buckets[slot]!;
+      buckets[slot] = 0;
     }
     if (this.#sum < 0.5) this.#sum = 0;
     this.#second = second;

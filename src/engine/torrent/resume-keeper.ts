@@ -55,6 +55,8 @@ export class ResumeKeeper {
   readonly #loads: (() => void)[] = [];
   #again: ((flushed: boolean) => void)[] | null = null;
   #savedAt: number;
+  /** What the record in the store says, as far as it can change without `touch`; null if that is not known. */
+  #recorded: Omit<ResumeFacts, 'dir' | 'have'> | null = null;
   readonly #onTrouble: (error: StorageError) => void;
 
   constructor(
@@ -130,6 +132,8 @@ export class ResumeKeeper {
       done(false);
       return;
     }
+    // Thousands of seeding torrents start and end with a record each, and most of them say what they said before.
+    const isRecorded = !this.#dirty && this.#isRecorded(claim);
     this.#saving = true;
     this.#dirty = false;
     this.#savedAt = now;
@@ -146,6 +150,7 @@ export class ResumeKeeper {
     };
     this.#storage.flush((flushError) => {
       if (flushError) finish(false, flushError);
+      else if (isRecorded) finish(true, null);
       else this.#write(claim, (error) => finish(true, error));
     });
   }
@@ -160,9 +165,28 @@ export class ResumeKeeper {
       if (stats instanceof Error) done(stats);
       else {
         const record = { ...claim, infoHash: this.#metaInfo.infoHash, files: stats };
-        store.save(this.#key, encodeResume(record), done);
+        this.#recorded = null;
+        store.save(this.#key, encodeResume(record), (error) => {
+          if (!error) this.#note(claim);
+          done(error);
+        });
       }
     });
+  }
+
+  #note({ uploaded, downloaded, peers, priorities }: ResumeFacts): void {
+    this.#recorded = { uploaded, downloaded, peers, priorities: [...priorities] };
+  }
+
+  #isRecorded({ uploaded, downloaded, peers, priorities }: ResumeFacts): boolean {
+    const was = this.#recorded;
+    return (
+      was?.uploaded === uploaded &&
+      was.downloaded === downloaded &&
+      was.priorities.every((priority, file) => priority === priorities[file]) &&
+      was.peers.length === peers.length &&
+      peers.every(({ host, port }, i) => host === was.peers[i]!.host && port === was.peers[i]!.port)
+    );
   }
 
   /** Trouble is told once, not once a minute, until a save succeeds again. */
@@ -189,6 +213,8 @@ export class ResumeKeeper {
     suspect.forEach((piece) => {
       if (!trusted.has(piece)) toCheck.push(piece);
     });
+    this.#recorded = null;
+    if (record?.have.count === trusted.count) this.#note(record);
     return { record, trusted, toCheck };
   }
 }

@@ -108,6 +108,37 @@ describe('a check that is cut short', () => {
   });
 });
 
+describe('the record of a torrent', () => {
+  test('that starts, seeds and ends as it was remembered is not written again', () => {
+    const bench = complete();
+    close(bench);
+    bench.store.saves = 0;
+    const again = bench.add(torrent);
+    bench.settle();
+    expect(again.isComplete).toBe(true);
+    close(bench);
+    expect(bench.store.saves).toBe(0);
+  });
+
+  test('tells what was sent since, and which file was found gone', () => {
+    const bench = complete();
+    close(bench);
+    bench.store.saves = 0;
+    const again = bench.add(torrent);
+    bench.settle();
+    again.counters.onUploaded(16_384, bench.clock.now());
+    close(bench);
+    expect(bench.store.saves).toBe(1);
+    bench.disk.contents.clear();
+    bench.add(torrent);
+    bench.settle();
+    close(bench);
+    expect(bench.store.saves).toBe(2);
+    const reading = decodeResume(bench.store.records.get(torrent.metaInfo.infoHashHex)!, torrent.metaInfo);
+    expect(reading.ok && [reading.record.uploaded, reading.record.have.count]).toEqual([16_384, 0]);
+  });
+});
+
 describe('a paused torrent', () => {
   test('added so takes what is remembered, reads nothing and stays paused', () => {
     const bench = complete();
