@@ -3,17 +3,28 @@ import { join } from 'node:path';
 import { needsCommand, PEER_PORT, type Client, type Job, type Running } from './client.ts';
 
 /** aria2, which finds peers by tracker, DHT and LPD only. */
-export const aria2: Client = {
-  name: 'aria2',
-  ownFiles: /\.aria2$/,
+export const aria2: Client = client('aria2', []);
 
-  check() {
-    needsCommand('aria2c', 'apt-get install -y aria2');
-  },
+/** The same, but it speaks no plain, and all is RC4. */
+export const encryptedAria2: Client = client('aria2 with forced encryption', [
+  '--bt-require-crypto=true',
+  '--bt-min-crypto-level=arc4',
+]);
 
-  seed: (job) => Promise.resolve(start(job, ['--bt-seed-unverified=true', '--check-integrity=true'])),
-  download: (job) => Promise.resolve(start(job, [])),
-};
+function client(name: string, flags: readonly string[]): Client {
+  return {
+    name,
+    ownFiles: /\.aria2$/,
+
+    check() {
+      needsCommand('aria2c', 'apt-get install -y aria2');
+    },
+
+    seed: (job) =>
+      Promise.resolve(start(job, ['--bt-seed-unverified=true', '--check-integrity=true', ...flags])),
+    download: (job) => Promise.resolve(start(job, flags)),
+  };
+}
 
 function start(job: Job, extra: readonly string[]): Running {
   const hook = join(job.scratch, 'complete.sh');

@@ -6,16 +6,21 @@ export const BIN = fileURLToPath(new URL('../../../bin/torrent-ts.js', import.me
 const BUILT = fileURLToPath(new URL('../../../dist/command-line/main.js', import.meta.url));
 
 /** torrent-ts, as its users start it. */
-export const ours: Client = {
-  name: 'torrent-ts',
+export const ours: Client = oursWith('torrent-ts', []);
 
-  check() {
-    needsFile(BUILT, 'npm run build');
-  },
+/** The same with more options. */
+export function oursWith(name: string, flags: readonly string[]): Client {
+  return {
+    name,
 
-  seed: (job) => Promise.resolve(start('seed', job, [])),
-  download: (job) => Promise.resolve(start('download', job, ['--seed'])),
-};
+    check() {
+      needsFile(BUILT, 'npm run build');
+    },
+
+    seed: (job) => Promise.resolve(start('seed', job, flags)),
+    download: (job) => Promise.resolve(start('download', job, ['--seed', ...flags])),
+  };
+}
 
 function start(command: 'seed' | 'download', job: Job, extra: readonly string[]): Running {
   const child = job.host.start(

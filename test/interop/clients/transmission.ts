@@ -7,29 +7,38 @@ import { needsCommand, PEER_PORT, type Client, type Job, type Running } from './
 const RPC_PORT = 9091;
 
 /** The Transmission daemon, driven by transmission-remote. It dials its first peer some ten seconds after its start. */
-export const transmission: Client = {
-  name: 'transmission',
-  omitsEmptyFiles: true,
+export const transmission: Client = client('transmission', 1);
 
-  check() {
-    needsCommand('transmission-daemon', 'apt-get install -y transmission-daemon');
-    needsCommand('transmission-remote', 'apt-get install -y transmission-cli');
-  },
+/** The same, but it speaks no plain, and all is RC4. */
+export const encryptedTransmission: Client = client('transmission with required encryption', 2);
 
-  async seed(job) {
-    const running = await start(job);
-    await remote(job.host, '--torrent', '1', '--verify');
-    await running.complete(30_000);
-    return running;
-  },
+/** @param encryption 1 for preferred, which is its default, 2 for required. */
+function client(name: string, encryption: 1 | 2): Client {
+  return {
+    name,
+    omitsEmptyFiles: true,
 
-  download: (job) => start(job),
-};
+    check() {
+      needsCommand('transmission-daemon', 'apt-get install -y transmission-daemon');
+      needsCommand('transmission-remote', 'apt-get install -y transmission-cli');
+    },
 
-async function start(job: Job): Promise<Running> {
+    async seed(job) {
+      const running = await start(job, encryption);
+      await remote(job.host, '--torrent', '1', '--verify');
+      await running.complete(30_000);
+      return running;
+    },
+
+    download: (job) => start(job, encryption),
+  };
+}
+
+async function start(job: Job, encryption: 1 | 2): Promise<Running> {
   writeFileSync(
     join(job.scratch, 'settings.json'),
     JSON.stringify({
+      encryption,
       'dht-enabled': false,
       'lpd-enabled': false,
       'pex-enabled': false,
