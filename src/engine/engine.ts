@@ -16,6 +16,7 @@ import { ExternalAddress } from './external-address.ts';
 import { Greeter } from './greeter.ts';
 import { guard } from './torrent/bug-boundary.ts';
 import { DialBudget } from './torrent/dialer.ts';
+import { PeerRanks } from './torrent/peer-priority.ts';
 import { Torrent } from './torrent/torrent.ts';
 import type { TorrentObserver, TorrentOptions } from './torrent/torrent-options.ts';
 import type { ConnectionCount } from './torrent/torrent-deps.ts';
@@ -50,6 +51,7 @@ export class Engine {
   readonly up: Bandwidth;
   /** Where the world sees us. */
   readonly external = new ExternalAddress();
+  readonly #ranks = new PeerRanks(this.external, () => this.listenPort);
   readonly #world: World;
   readonly #options: EngineOptions;
   readonly #rng: Rng;
@@ -136,6 +138,7 @@ export class Engine {
         finders: this.#finders,
         pex: this.#options.pex,
         external: this.external,
+        ranks: this.#ranks,
         peerId,
         clientName: this.#options.clientName,
         listenPort: () => this.listenPort,

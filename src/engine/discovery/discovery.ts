@@ -1,5 +1,6 @@
 import type { TrackerInfo } from '../../events.ts';
 import type { PeerAddress } from '../../util/ip.ts';
+import { guard } from '../torrent/bug-boundary.ts';
 import type { Follow, FollowSubject, PeerFinder } from './peer-finder.ts';
 import { mayFindPeersBy } from './private-gate.ts';
 import type { AnnounceSubject, TrackerDriver, TrackerDriverEvents } from './tracker-driver.ts';
@@ -10,6 +11,8 @@ export interface DiscoverySubject extends Omit<FollowSubject, 'onPeers'> {
   /** BEP 27: peers come from its trackers and from nowhere else. */
   readonly private: boolean;
   onFound(peers: readonly PeerAddress[], source: PeerFinder['source']): void;
+  /** Our own code failed: finders are shared, and another torrent has nothing to do with it. */
+  onBug(error: unknown): void;
 }
 
 /** All the ways in which one torrent finds peers, as far as a private one may use them (BEP 27). */
@@ -41,7 +44,10 @@ export class Discovery {
         port: () => this.#subject.port(),
         isSeed: () => this.#subject.isSeed(),
         isHungry: () => this.#subject.isHungry(),
-        onPeers: (peers) => this.#subject.onFound(peers, finder.source),
+        onPeers: guard(
+          (peers: readonly PeerAddress[]) => this.#subject.onFound(peers, finder.source),
+          (error) => this.#subject.onBug(error),
+        ),
       }),
     );
   }

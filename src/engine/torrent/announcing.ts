@@ -43,6 +43,7 @@ export function discoverPeers(
     isSeed: () => torrent.isSeeding,
     isHungry: () => events.isHungry(),
     onFound: (peers, source) => events.onFound(peers, source),
+    onBug: (error) => torrent.onBug(error),
   };
   if (before) {
     before.handOver(subject, announced, events);

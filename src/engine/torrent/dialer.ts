@@ -1,5 +1,6 @@
 import type { Cancel, Clock, PeerTransport } from '../../ports.ts';
 import type { PeerLink } from '../../wire/link.ts';
+import type { PeerAddress } from '../../util/ip.ts';
 import type { OutboundEncryption } from '../../wire/mse/negotiation.ts';
 import { CONNECT_TIMEOUT_MS, DIALS_PER_SECOND, HALF_OPEN_MAX } from '../limits.ts';
 import type { KnownPeer, PeerRoster } from './peer-roster.ts';
@@ -39,6 +40,8 @@ export interface DialerHost {
   readonly freeConnections: number;
   /** Nobody is connected, and somebody should be. */
   readonly isAlone: boolean;
+  /** Who is better to be connected to has the higher one. */
+  rank(address: PeerAddress): number;
   /** The encrypted handshake to dial a peer with; null for a plain one. */
   encryptionFor(peer: KnownPeer): OutboundEncryption | null;
   onDialed(link: PeerLink, peer: KnownPeer): void;
@@ -77,7 +80,8 @@ export class Dialer {
     const [transport] = this.#transports;
     const room = this.#host.freeConnections - this.#pending.size;
     if (!transport || room <= 0 || this.#roster.size === 0) return;
-    for (const peer of this.#roster.candidates(this.#clock.now(), room, this.#host.isAlone)) {
+    const rank = (address: PeerAddress): number => this.#host.rank(address);
+    for (const peer of this.#roster.candidates(this.#clock.now(), room, this.#host.isAlone, rank)) {
       if (!this.#budget.take()) return;
       this.#dial(transport, peer);
     }

@@ -7,7 +7,7 @@ import {
   UT_PEX,
   writePex,
 } from '../../wire/extension/ut-pex.ts';
-import { PeerError, type DisconnectReason } from '../../wire/link.ts';
+import { PeerError, type DisconnectReason, type PeerLink } from '../../wire/link.ts';
 import type { ExtendedMessage, ExtendedPeer } from '../peer/extended-message.ts';
 import type { Extensions } from '../peer/extensions.ts';
 import type { PeerSession } from '../peer/peer-session.ts';
@@ -53,6 +53,12 @@ export interface PexHost<Peer> {
   onPeersFound(peers: readonly PeerAddress[], source: 'pex'): void;
 }
 
+/**
+ * When a link may carry the next message. A magnet that becomes a torrent gets another exchange and keeps its links, and
+ * a peer counts by the link.
+ */
+const nextSendAt = new WeakMap<PeerLink, number>();
+
 /** Kept of a peer that speaks PEX. */
 interface Partner {
   readonly cursor: PexCursor;
@@ -91,7 +97,7 @@ export class PeerExchange<Peer extends PexPeer = PeerSession> implements Extende
     const now = this.#host.now();
     this.#partners.set(session, {
       cursor: this.#timeline.cursor(),
-      sendAt: now + FIRST_DELAY_MS,
+      sendAt: Math.max(now + FIRST_DELAY_MS, nextSendAt.get(session.link) ?? 0),
       heardAt: -Infinity,
       messages: 0,
       minuteAt: now,
@@ -180,6 +186,7 @@ export class PeerExchange<Peer extends PexPeer = PeerSession> implements Extende
     };
     session.extensions?.send(UT_PEX, writePex(message));
     partner.sendAt = now + SEND_INTERVAL_MS;
+    nextSendAt.set(session.link, partner.sendAt);
   }
 
   #flagsOf(peer: KnownPeer): number {
@@ -190,7 +197,12 @@ export class PeerExchange<Peer extends PexPeer = PeerSession> implements Extende
 
 function flagsOf(session: PexPeer): number {
   const isSeed = session.isSeed || (session.extensions?.remote.uploadOnly ?? false);
-  return (isSeed ? PexFlag.seed : 0) | (session.link.inbound ? 0 : PexFlag.reachable);
+  const { inbound, encryption = 'none' } = session.link;
+  return (
+    (encryption === 'none' ? 0 : PexFlag.prefersEncryption) |
+    (isSeed ? PexFlag.seed : 0) |
+    (inbound ? 0 : PexFlag.reachable)
+  );
 }
 
 function takeCredit(partner: Partner, now: number): boolean {

@@ -53,10 +53,13 @@ export class PeerRoster {
     const key = addressKey(address);
     const known = this.#peers.get(key);
     if (known) {
-      // Somebody names it again: it may be back.
-      if (known.failures >= DIAL_FAILURES_MAX) known.failures = DIAL_FAILURES_MAX - 1;
+      // Somebody names it again: it may be back. Peers may name it every minute, and who knows why.
+      if (known.failures >= DIAL_FAILURES_MAX && source !== 'pex') known.failures = DIAL_FAILURES_MAX - 1;
       return known;
     }
+    // Anybody may say anything: the other half is for who is more to be trusted.
+    const isHearsay = source === 'pex' || source === 'lsd';
+    if (isHearsay && this.#peers.size >= ROSTER_MAX / 2) return null;
     if (this.#peers.size >= ROSTER_MAX && !this.#evictOne(source === 'user')) return null;
     const peer: KnownPeer = {
       address,
@@ -80,10 +83,15 @@ export class PeerRoster {
   }
 
   /**
-   * Up to `max` peers to dial now, fewest failures first, at random among equals. `lastResort`: there is nobody else, so
-   * those that were given up too.
+   * Up to `max` peers to dial now, fewest failures first, by rank among those, at random among equals. `lastResort`: there
+   * is nobody else, so those that were given up too.
    */
-  candidates(now: number, max: number, lastResort = false): KnownPeer[] {
+  candidates(
+    now: number,
+    max: number,
+    lastResort = false,
+    rank: (address: PeerAddress) => number = () => 0,
+  ): KnownPeer[] {
     if (max <= 0) return [];
     const ready: KnownPeer[] = [];
     for (const peer of this.#peers.values()) {
@@ -93,7 +101,7 @@ export class PeerRoster {
     }
     if (ready.length <= 1) return ready;
     this.#rng.shuffle(ready);
-    ready.sort((a, b) => a.failures - b.failures);
+    ready.sort((a, b) => a.failures - b.failures || rank(b.address) - rank(a.address));
     return ready.slice(0, max);
   }
 

@@ -1,4 +1,5 @@
 import type { DisconnectReason, LinkEncryption, PeerLink } from '../../wire/link.ts';
+import type { PeerAddress } from '../../util/ip.ts';
 import type { OutboundEncryption } from '../../wire/mse/negotiation.ts';
 import { changesWay, encryptionFor } from './dial-manners.ts';
 import { Dialer, type DialerHost } from './dialer.ts';
@@ -36,6 +37,10 @@ export class PeerSupply implements DialerHost {
   get isAlone(): boolean {
     const { state, swarm } = this.#torrent;
     return state === 'downloading' && swarm.size === 0;
+  }
+
+  rank(address: PeerAddress): number {
+    return this.#deps.ranks.rank(address);
   }
 
   /** Once a second. */

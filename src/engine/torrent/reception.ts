@@ -12,6 +12,7 @@ import { extendedMessagesOf } from './extended-messages.ts';
 import type { KnownPeer } from './peer-roster.ts';
 import type { Torrent } from './torrent.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
+import { Turnover } from './turnover.ts';
 
 const OUR_FEATURES = reservedOf([Feature.extensions, Feature.fast]);
 
@@ -20,11 +21,13 @@ export class Reception {
   readonly #torrent: Torrent;
   readonly #deps: TorrentDeps;
   readonly #messages: readonly ExtendedMessage[];
+  readonly #turnover: Turnover;
 
   constructor(torrent: Torrent, deps: TorrentDeps) {
     this.#torrent = torrent;
     this.#deps = deps;
     this.#messages = extendedMessagesOf(torrent, deps);
+    this.#turnover = new Turnover(() => torrent.swarm.sessions, deps.ranks);
   }
 
   /** Once a second while anybody is connected. */
@@ -88,10 +91,13 @@ export class Reception {
       throw new PeerError('banned', 'sent bad data before');
     }
     const { options, connections } = this.#deps;
-    if (connections.free <= 0 || swarm.size >= options.connectionsPerTorrentMax) {
-      throw new PeerError('too-many-connections', 'no connection left');
-    }
     const other = swarm.byPeerId(peerId);
+    if (connections.free <= 0 || swarm.size >= options.connectionsPerTorrentMax) {
+      const isNew = swarm.size === options.connectionsPerTorrentMax && !other;
+      if (!isNew || !this.#turnover.makeRoom(link.remote, this.#torrent.now())) {
+        throw new PeerError('too-many-connections', 'no connection left');
+      }
+    }
     if (!other) return;
     // Both dialled at once: both ends keep the connection that the peer with the smaller id opened.
     const keepOutbound = compareBytes(this.#torrent.peerId, peerId) < 0;

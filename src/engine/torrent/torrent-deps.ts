@@ -8,6 +8,7 @@ import type { TrackerDriverOptions } from '../discovery/tracker-driver.ts';
 import type { ExternalAddress } from '../external-address.ts';
 import type { Greeter } from '../greeter.ts';
 import type { DialBudget } from './dialer.ts';
+import type { PeerRanks } from './peer-priority.ts';
 
 /** Connections over all torrents. */
 export interface ConnectionCount {
@@ -35,6 +36,7 @@ export interface TorrentDeps {
   /** Exchange peers with peers, where a torrent may (BEP 11). */
   readonly pex: boolean;
   readonly external: ExternalAddress;
+  readonly ranks: PeerRanks;
   readonly peerId: Uint8Array;
   /** Told to peers as `v` (BEP 10). */
   readonly clientName: string;
