@@ -1,7 +1,7 @@
 /**
  * What the disk threads cost: hash and write whole pieces, check them, and read blocks for peers.
  *
- * Run: `npm run build`, then `node bench/disk.ts [folder]` (Node 22.18 or later reads TypeScript itself). The folder is
+ * Run: `node bench/run.js disk [folder]`. The folder is
  * best one in memory, such as /dev/shm, which is the default where it exists; 1 GiB is written.
  */
 import { createHash, hash } from 'node:crypto';

@@ -1,7 +1,7 @@
 /**
  * What the picker costs in a large torrent: 100,000 pieces of 16 blocks, 200 peers.
  *
- * Run: `node bench/picker.ts` (Node 22.18 or later reads TypeScript itself).
+ * Run: `node bench/run.js picker`.
  */
 import { PieceGeometry } from '../src/metainfo/geometry.ts';
 import { PiecePicker } from '../src/engine/picker/piece-picker.ts';

@@ -2,83 +2,26 @@
  * What the wire costs: decoding and encoding in memory, then whole transfers over loopback between two processes,
  * beside plain sockets that do nothing with the bytes.
  *
- * Run: `node bench/wire.ts [MiB per transfer]` (Node 22.18 or later reads TypeScript itself).
+ * Run: `node bench/run.js wire [MiB per transfer]`.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { SystemClock } from '../src/node/system-clock.ts';
 import { TcpTransport } from '../src/node/tcp-transport.ts';
-import { concatBytes } from '../src/util/bytes.ts';
 import { Decoder } from '../src/wire/decoder.ts';
 import { writeBlockName, writeHandshake, writePiece } from '../src/wire/encoder.ts';
-import { reservedOf } from '../src/wire/handshake.ts';
-import { SEND_HIGH_WATER, type ByteStream, type LinkSink, type PeerLink } from '../src/wire/link.ts';
+import { SEND_HIGH_WATER, type ByteStream, type PeerLink } from '../src/wire/link.ts';
 import { MessageId } from '../src/wire/message.ts';
 import { OutBuffer } from '../src/wire/out-buffer.ts';
+import { BlockSink, bytesOf, HELLO } from './support/wire-sink.ts';
 
 const BLOCK = 16_384;
-const SLAB = 1_048_576;
 const MIB = 1_048_576;
-const HELLO = { infoHash: new Uint8Array(20), peerId: new Uint8Array(20), reserved: reservedOf([]) };
 
-/** Takes blocks into slabs and does nothing else. */
-class BenchSink implements LinkSink {
-  blocks = 0;
-  smallMessages = 0;
-  onWritable: () => void = () => {};
-  onClosed: () => void = () => {};
-  onBlocks: (blocks: number) => void = () => {};
-  readonly #slabs = Array.from({ length: 16 }, () => new Uint8Array(SLAB));
-
-  blockTarget(piece: number, begin: number, length: number): Uint8Array {
-    return this.#slabs[piece & 15]!.subarray(begin, begin + length);
-  }
-  onBlock(): void {
-    this.blocks++;
-  }
-  onBatchEnd(): void {
-    this.onBlocks(this.blocks);
-  }
-  onHave(): void {
-    this.smallMessages++;
-  }
-  onRequest(): void {
-    this.smallMessages++;
-  }
-  onHandshake(): void {}
-  onChoke(): void {}
-  onUnchoke(): void {}
-  onInterested(): void {}
-  onNotInterested(): void {}
-  onBitfield(): void {}
-  onHaveAll(): void {}
-  onHaveNone(): void {}
-  onCancel(): void {}
-  onReject(): void {}
-  onSuggest(): void {}
-  onAllowedFast(): void {}
-  onPort(): void {}
-  onExtended(): void {}
-  onKeepAlive(): void {}
-}
-
-/** A stream whose network takes everything at once. */
-function collector(parts: Uint8Array[]): ByteStream {
-  return { write: (bytes: Uint8Array) => parts.push(bytes.slice()) } as unknown as ByteStream;
-}
-
-function bytesOf(write: (out: OutBuffer) => void): Uint8Array {
-  const out = new OutBuffer();
-  const parts: Uint8Array[] = [];
-  write(out);
-  out.flushTo(collector(parts));
-  return concatBytes(parts);
-}
-
-function startedDecoder(): { decoder: Decoder; sink: BenchSink } {
+function startedDecoder(): { decoder: Decoder; sink: BlockSink } {
   const decoder = new Decoder();
-  const sink = new BenchSink();
+  const sink = new BlockSink();
   decoder.attach(sink);
   decoder.receive(bytesOf((out) => writeHandshake(out, HELLO)));
   return { decoder, sink };
@@ -165,7 +108,7 @@ type Order =
 
 /** Sends blocks over a link as fast as it takes them. */
 function pump(link: PeerLink, blocks: number): void {
-  const sink = new BenchSink();
+  const sink = new BlockSink();
   const block = new Uint8Array(BLOCK).fill(7);
   let next = 0;
   sink.onWritable = () => {
@@ -285,7 +228,7 @@ async function receivePlain(
 
 function receiveBlocks(link: PeerLink, blocks: number): Promise<void> {
   return new Promise((resolve) => {
-    const sink = new BenchSink();
+    const sink = new BlockSink();
     sink.onBlocks = (count) => {
       if (count >= blocks) link.close('shutdown');
     };
