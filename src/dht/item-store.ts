@@ -1,4 +1,4 @@
-import { equalBytes, fromHex, toHex } from '../util/bytes.ts';
+import { equalBytes, toHex } from '../util/bytes.ts';
 import type { ImmutableItem, MutableItem } from './item.ts';
 import { compareDistance } from './node-id.ts';
 
@@ -15,7 +15,7 @@ export type PutConflict = 'sequence-too-low' | 'cas-mismatch';
 /** Items (BEP 44) that were put here. Whoever puts them has checked signatures and sizes. */
 export class ItemStore {
   readonly #ownId: () => Uint8Array;
-  readonly #items = new Map<string, { item: Item; putAt: number }>();
+  readonly #items = new Map<string, { item: Item; target: Uint8Array; putAt: number }>();
 
   constructor(ownId: () => Uint8Array) {
     this.#ownId = ownId;
@@ -58,7 +58,7 @@ export class ItemStore {
   #put(target: Uint8Array, item: Item, now: number): void {
     const key = toHex(target);
     this.#items.delete(key);
-    this.#items.set(key, { item, putAt: now });
+    this.#items.set(key, { item, target: Uint8Array.from(target), putAt: now });
     if (this.#items.size > ITEMS_MAX) this.#items.delete(this.#farthest());
   }
 
@@ -66,8 +66,7 @@ export class ItemStore {
   #farthest(): string {
     const own = this.#ownId();
     let farthest: Uint8Array | null = null;
-    for (const key of this.#items.keys()) {
-      const target = fromHex(key)!;
+    for (const { target } of this.#items.values()) {
       if (farthest === null || compareDistance(target, farthest, own) > 0) farthest = target;
     }
     return toHex(farthest!);

@@ -1,3 +1,4 @@
+import { K } from '../../dht/bucket.ts';
 import type { Answered, Lookup } from '../../dht/lookup.ts';
 import type { DhtNode } from '../../dht/dht-node.ts';
 import { GetPeersTask } from '../../dht/tasks/get-peers-task.ts';
@@ -94,7 +95,10 @@ export class DhtFollow implements Follow {
       if (this.#isStopped) return;
       const task = new GetPeersTask(this.infoHash, {
         onPeers: (peers) => this.onPeers(peers),
-        onSettled: (closest) => this.#onSettled(node, closest),
+        onSettled: (closest) => {
+          if (task.peerCount === 0) this.#guessPeers(closest);
+          this.#onSettled(node, closest);
+        },
         onLateAnswer: (late) => this.#announceTo(node, [late]),
       });
       this.#lookups.add(node.lookUp(task, this.#host.startAddresses(node), now));
@@ -111,6 +115,15 @@ export class DhtFollow implements Follow {
     this.#hungryGap = hungry ? Math.min(HUNGRY_LAST_MS, 2 * this.#hungryGap) : HUNGRY_FIRST_MS;
     // Only ever later: an announce that comes early is refused by our own record of it.
     this.#reschedule(this.#host.now() + gap * (1 + JITTER * this.#host.rng.float()));
+  }
+
+  /**
+   * In a network of a handful of nodes, all of them are likely to be in the few torrents there are, and nearly all clients
+   * take peers at the port of their node. But nobody tells that he has a torrent himself, only what others announced to
+   * him, which the first few never did. So they are worth a dial.
+   */
+  #guessPeers(closest: readonly Answered[]): void {
+    if (closest.length < K && this.subject.isHungry()) this.onPeers(closest.map(({ address }) => address));
   }
 
   /** BEP 5: announces to the closest nodes that gave a token, unless they know already. */
