@@ -428,9 +428,8 @@ export class Torrent implements SessionHost, GreetedTorrent {
     } else {
       this.#lifecycle.to('seeding');
     }
-    const now = this.now();
     this.swarm.updateInterest();
-    for (const session of this.swarm.sessions) session.requester.fill(now);
+    for (const session of this.swarm.sessions) session.requester.fill(this.now());
     if (this.isSeeding) this.#onComplete();
   }
 

@@ -50,6 +50,33 @@ describe('peer roster', () => {
     expect(roster.candidates(60_000, 10)).toEqual([]);
   });
 
+  test('takes hearsay for half of it and no more', () => {
+    const roster = new PeerRoster(new Rng(1));
+    for (let i = 0; i < ROSTER_MAX; i++) {
+      roster.add(address(`10.${i >> 8}.${i & 255}.1`), i % 2 ? 'pex' : 'lsd');
+    }
+    expect(roster.size).toBe(ROSTER_MAX / 2);
+    expect(roster.add(address('1.2.3.4'), 'tracker')).not.toBeNull();
+  });
+
+  test('tries nobody again for hearsay', () => {
+    const roster = new PeerRoster(new Rng(1));
+    const peer = roster.add(address('1.2.3.4'), 'tracker')!;
+    for (let failure = 1; failure <= 4; failure++) roster.onDisconnected(peer, 'connect-failed', 0);
+    roster.add(address('1.2.3.4'), 'pex');
+    expect(roster.candidates(1_000_000, 10)).toEqual([]);
+  });
+
+  test('offers by rank among those that failed alike', () => {
+    const roster = new PeerRoster(new Rng(1));
+    const [low, high, failed] = ['1.0.0.1', '9.0.0.1', '8.0.0.1'].map(
+      (host) => roster.add(address(host), 'tracker')!,
+    );
+    roster.onDisconnected(failed!, 'connect-failed', 0);
+    const rank = ({ host }: { host: string }): number => Number(host[0]);
+    expect(roster.candidates(100_000, 3, false, rank)).toEqual([high, low, failed]);
+  });
+
   test('a full one still has room for a peer that the user names', () => {
     const roster = new PeerRoster(new Rng(1));
     for (let i = 0; i < ROSTER_MAX; i++) roster.add(address(`10.${i >> 8}.${i & 255}.1`), 'tracker');
