@@ -1,8 +1,7 @@
-import type { Cancel } from '../ports.ts';
 import { Heap } from '../util/heap.ts';
 import { Fifo } from './fifo.ts';
 import type { AnyFlow, Unit, UnitTarget } from './flow.ts';
-import type { VirtualClock } from './virtual-clock.ts';
+import { Line } from './line.ts';
 
 /**
  * The receiving side of a host's connection to the network: flows whose blocks have arrived share it in turns.
@@ -10,9 +9,7 @@ import type { VirtualClock } from './virtual-clock.ts';
  * To spend one event per block, the downlink plans which block it will finish next and wakes only then. While it has
  * nothing that arrived, it plans for the block that arrives first, and changes the plan if one overtakes it.
  */
-export class Downlink implements UnitTarget {
-  readonly #clock: VirtualClock;
-  #bytesPerSec: number;
+export class Downlink extends Line implements UnitTarget {
   /** Units on their way, by the time of their last byte. */
   readonly #smallInFlight = new Heap<Unit>();
   readonly #bulkInFlight = new Heap<Unit>();
@@ -25,26 +22,9 @@ export class Downlink implements UnitTarget {
   #freeAt = 0;
   /** What small units took of the rate while a block was being received: the next block starts that much later. */
   #owedMs = 0;
-  #wake: Cancel | null = null;
-  #wakeAt = Infinity;
-  #isDown = false;
   #receivedBytes = 0;
   #inFlightBytes = 0;
   #lostBytes = 0;
-
-  constructor(clock: VirtualClock, bytesPerSec: number) {
-    this.#clock = clock;
-    this.#bytesPerSec = bytesPerSec;
-  }
-
-  get bytesPerSec(): number {
-    return this.#bytesPerSec;
-  }
-
-  /** Holds from the next unit on. */
-  set bytesPerSec(value: number) {
-    this.#bytesPerSec = value;
-  }
 
   /** All bytes that reached this host. */
   get receivedBytes(): number {
@@ -62,7 +42,7 @@ export class Downlink implements UnitTarget {
   }
 
   push(unit: Unit): void {
-    if (this.#isDown) {
+    if (this.isDown) {
       this.#lostBytes += unit.bytes;
       return;
     }
@@ -76,10 +56,8 @@ export class Downlink implements UnitTarget {
     this.#wakeInTime();
   }
 
-  /** The host is gone: nothing reaches it any more. */
-  shutDown(): void {
-    this.#isDown = true;
-    this.#wake?.cancel();
+  override shutDown(): void {
+    super.shutDown();
     this.#lostBytes += this.#inFlightBytes;
     this.#inFlightBytes = 0;
     this.#planned = null;
@@ -88,44 +66,34 @@ export class Downlink implements UnitTarget {
 
   #overtakesPlan(unit: Unit): boolean {
     const planned = this.#planned!;
-    return unit.lastByteMs < planned.lastByteMs && planned.lastByteMs > this.#clock.now();
+    return unit.lastByteMs < planned.lastByteMs && planned.lastByteMs > this.clock.now();
   }
 
   #planFor(unit: Unit): void {
     const startMs = Math.max(this.#freeAt, unit.firstByteMs);
     this.#planned = unit;
-    this.#plannedAt = Math.max(unit.lastByteMs, startMs + this.#takesMs(unit));
-  }
-
-  #takesMs(unit: Unit): number {
-    return (unit.bytes / this.#bytesPerSec) * 1000;
+    this.#plannedAt = Math.max(unit.lastByteMs, startMs + this.takesMs(unit.bytes));
   }
 
   #wakeInTime(): void {
-    const at = Math.min(this.#smallInFlight.minKey, this.#plannedAt);
-    if (at >= this.#wakeAt) return;
-    this.#wake?.cancel();
-    this.#wakeAt = at;
-    this.#wake = this.#clock.at(at, this.#run);
+    this.wakeBy(Math.min(this.#smallInFlight.minKey, this.#plannedAt));
   }
 
-  readonly #run = (): void => {
-    this.#wakeAt = Infinity;
-    this.#wake = null;
-    const now = this.#clock.now();
+  protected override run(): void {
+    const now = this.clock.now();
     this.#landSmall(now);
     if (this.#plannedAt <= now) this.#landPlanned();
-    if (this.#isDown) return; // A receiver took its host off the network.
+    if (this.isDown) return; // A receiver took its host off the network.
     this.#queueArrived(now);
     if (this.#planned === null) this.#planNext();
     this.#wakeInTime();
-  };
+  }
 
   #landSmall(now: number): void {
-    while (this.#smallInFlight.minKey <= now && !this.#isDown) {
+    while (this.#smallInFlight.minKey <= now && !this.isDown) {
       const unit = this.#smallInFlight.pop()!;
-      if (this.#planned !== null) this.#owedMs += this.#takesMs(unit);
-      else this.#freeAt = Math.max(this.#freeAt, unit.firstByteMs) + this.#takesMs(unit);
+      if (this.#planned !== null) this.#owedMs += this.takesMs(unit.bytes);
+      else this.#freeAt = Math.max(this.#freeAt, unit.firstByteMs) + this.takesMs(unit.bytes);
       this.#land(unit);
     }
   }

@@ -13,6 +13,12 @@ export interface NetworkOptions {
    * Default: false.
    */
   readonly splitBlocks?: boolean;
+  /**
+   * Messages smaller than a packet arrive at multiples of this many milliseconds, and those of one instant cost one
+   * event together. Large swarms run faster so, and every answer comes up to that much later. Default: 0, each at its
+   * own time.
+   */
+  readonly grainMs?: number;
   /** Links carry the content of blocks and not only what stands for it, at the cost of copies. Default: false. */
   readonly carryContent?: boolean;
 }
@@ -24,6 +30,7 @@ export class SimNetwork {
   readonly windowBytes: number;
   readonly splitBlocks: boolean;
   readonly carryContent: boolean;
+  readonly #grainMs: number;
   readonly #hosts = new Map<string, SimHost>();
   #linkCount = 0;
 
@@ -33,6 +40,7 @@ export class SimNetwork {
     this.windowBytes = options.windowBytes ?? WINDOW_BYTES;
     this.splitBlocks = options.splitBlocks ?? false;
     this.carryContent = options.carryContent ?? false;
+    this.#grainMs = options.grainMs ?? 0;
   }
 
   get hosts(): Iterable<SimHost> {
@@ -46,7 +54,7 @@ export class SimNetwork {
   addHost(options: HostOptions = {}): SimHost {
     const index = this.#hosts.size;
     const ip = options.ip ?? `11.${(index >> 8) & 255}.${index & 255}.${1 + (index >> 16)}`;
-    const host = new SimHost(this.clock, ip, options);
+    const host = new SimHost(this.clock, ip, options, this.#grainMs);
     this.#hosts.set(ip, host);
     return host;
   }

@@ -40,10 +40,10 @@ export class SimHost {
   #process: SimProcess | null = null;
   #dialled = 0;
 
-  constructor(clock: VirtualClock, ip: string, options: HostOptions) {
+  constructor(clock: VirtualClock, ip: string, options: HostOptions, grainMs = 0) {
     this.#clock = clock;
     this.address = { host: ip, port: options.port ?? 6881 };
-    this.uplink = new Uplink(clock, options.upBytesPerSec ?? Infinity);
+    this.uplink = new Uplink(clock, options.upBytesPerSec ?? Infinity, grainMs);
     this.downlink = new Downlink(clock, options.downBytesPerSec ?? Infinity);
     this.latencyMs = options.latencyMs ?? 5;
     this.isReachable = options.isReachable ?? true;

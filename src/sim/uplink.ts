@@ -1,6 +1,6 @@
-import type { Cancel } from '../ports.ts';
 import { Fifo } from './fifo.ts';
 import type { AnyFlow, UnitSource } from './flow.ts';
+import { Line } from './line.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /**
@@ -9,9 +9,8 @@ import type { VirtualClock } from './virtual-clock.ts';
  * Small parcels leave at the end of the turn they were sent in, one after the other, without waiting for the block
  * that is leaving. Their bytes are charged to the blocks after them, so the rate holds over any longer time.
  */
-export class Uplink implements UnitSource {
-  readonly #clock: VirtualClock;
-  #bytesPerSec: number;
+export class Uplink extends Line implements UnitSource {
+  readonly #grainMs: number;
   /** Flows with a small parcel next, and with a bulk one next. */
   readonly #small = new Fifo<AnyFlow>();
   readonly #bulk = new Fifo<AnyFlow>();
@@ -21,23 +20,12 @@ export class Uplink implements UnitSource {
   #freeAt = 0;
   /** When the small parcels sent so far have left. */
   #smallFreeAt = 0;
-  #wake: Cancel | null = null;
-  #wakeAt = Infinity;
-  #isDown = false;
   #sentBytes = 0;
 
-  constructor(clock: VirtualClock, bytesPerSec: number) {
-    this.#clock = clock;
-    this.#bytesPerSec = bytesPerSec;
-  }
-
-  get bytesPerSec(): number {
-    return this.#bytesPerSec;
-  }
-
-  /** Holds from the next unit on. */
-  set bytesPerSec(value: number) {
-    this.#bytesPerSec = value;
+  /** @param grainMs Small parcels arrive at multiples of it: see `NetworkOptions`. */
+  constructor(clock: VirtualClock, bytesPerSec: number, grainMs = 0) {
+    super(clock, bytesPerSec);
+    this.#grainMs = grainMs;
   }
 
   /** All bytes that left this host. */
@@ -46,7 +34,7 @@ export class Uplink implements UnitSource {
   }
 
   offer(flow: AnyFlow): void {
-    if (this.#isDown) return;
+    if (this.isDown) return;
     flow.isOffered = true;
     this.#enqueue(flow);
     this.#plan();
@@ -59,10 +47,8 @@ export class Uplink implements UnitSource {
     for (const flow of stalled) this.offer(flow);
   }
 
-  /** The host is gone: nothing leaves it any more. */
-  shutDown(): void {
-    this.#isDown = true;
-    this.#wake?.cancel();
+  override shutDown(): void {
+    super.shutDown();
     this.#small.clear();
     this.#bulk.clear();
     this.#stalled.clear();
@@ -73,25 +59,20 @@ export class Uplink implements UnitSource {
   }
 
   #plan(): void {
-    const now = this.#clock.now();
-    const at = this.#small.size > 0 ? now : this.#bulk.size > 0 ? Math.max(now, this.#freeAt) : Infinity;
-    if (at >= this.#wakeAt) return;
-    this.#wake?.cancel();
-    this.#wakeAt = at;
-    this.#wake = this.#clock.at(at, this.#run);
+    const now = this.clock.now();
+    if (this.#small.size > 0) this.wakeBy(now);
+    else if (this.#bulk.size > 0) this.wakeBy(Math.max(now, this.#freeAt));
   }
 
-  readonly #run = (): void => {
-    this.#wakeAt = Infinity;
-    this.#wake = null;
-    const now = this.#clock.now();
+  protected override run(): void {
+    const now = this.clock.now();
     for (let count = this.#small.size; count > 0; count--) this.#serve(this.#small.shift()!, now);
     if (this.#freeAt <= now) {
       const flow = this.#bulk.shift();
       if (flow !== undefined) this.#serve(flow, now);
     }
     this.#plan();
-  };
+  }
 
   /** Sends one unit of the flow and puts it to the end of its queue. */
   #serve(flow: AnyFlow, now: number): void {
@@ -103,18 +84,23 @@ export class Uplink implements UnitSource {
       return;
     }
     const unit = flow.take();
-    const takesMs = (unit.bytes / this.#bytesPerSec) * 1000;
+    const takesMs = this.takesMs(unit.bytes);
     const startMs = unit.isBulk ? now : Math.max(now, this.#smallFreeAt);
     if (!unit.isBulk) this.#smallFreeAt = startMs + takesMs;
     this.#freeAt = Math.max(this.#freeAt, now) + takesMs;
     this.#sentBytes += unit.bytes;
     unit.firstByteMs = startMs + flow.path.latencyMs;
-    unit.lastByteMs = flow.lastByteMs = Math.max(flow.lastByteMs, unit.firstByteMs + takesMs);
+    const arrivalMs = Math.max(flow.lastByteMs, unit.firstByteMs + takesMs);
+    unit.lastByteMs = flow.lastByteMs = unit.isBulk ? arrivalMs : this.#coarse(arrivalMs);
     if (!flow.isEmpty) {
       flow.isOffered = true;
       this.#enqueue(flow);
     }
     flow.target.push(unit);
     flow.notifyTaken();
+  }
+
+  #coarse(timeMs: number): number {
+    return this.#grainMs === 0 ? timeMs : Math.ceil(timeMs / this.#grainMs) * this.#grainMs;
   }
 }
