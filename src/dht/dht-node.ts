@@ -40,6 +40,8 @@ import { Transactions } from './transactions.ts';
 const PROBES_MAX = 16;
 /** Tokens of others; longer ones would make our announces too large. */
 const TOKEN_READ_MAX = 128;
+/** A table with fewer nodes wants to meet whoever is named: the fuller it is, the closer the next search begins. */
+const FULL_ENOUGH = 40;
 /** A table with fewer nodes asks for the other family's nodes as well (BEP 32). */
 const THIN_TABLE = 16;
 
@@ -305,6 +307,10 @@ export class DhtNode implements AnsweringNode, LookupHost {
       if (believable.length > 0) this.#options.onForeignContacts(believable);
     }
     return named === null ? [] : readContacts(named, this.family).filter((each) => this.#isFit(each, from));
+  }
+
+  onNamed(contacts: readonly Contact[], now: number): void {
+    if (this.#table.size < FULL_ENOUGH) for (const contact of contacts) this.#consider(contact, now);
   }
 
   tokenOf({ values }: KrpcResponse): Uint8Array | null {

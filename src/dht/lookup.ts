@@ -67,6 +67,8 @@ export interface LookupHost {
   ask(to: PeerAddress, lookup: Lookup, asker: Asker, now: number): boolean;
   /** Nodes that an answer names, as far as they may be believed. */
   contactsOf(answer: KrpcResponse, from: PeerAddress): readonly Contact[];
+  /** Those of them that the lookup does not need may be of use otherwise. */
+  onNamed(contacts: readonly Contact[], now: number): void;
   tokenOf(answer: KrpcResponse): Uint8Array | null;
 }
 
@@ -224,9 +226,11 @@ export class Lookup {
     this.#reorder(candidate, id);
     const note = this.task.onAnswer(answer, candidate.address);
     candidate.answered = { id, address: candidate.address, token: this.#host.tokenOf(answer), note };
-    this.offer(this.#host.contactsOf(answer, candidate.address));
+    const named = this.#host.contactsOf(answer, candidate.address);
+    this.offer(named);
     const wasSettled = this.#isSettled;
     this.pump(now);
+    this.#host.onNamed(named, now);
     if (wasSettled && this.closest().includes(candidate.answered)) {
       this.task.onLateAnswer(candidate.answered);
     }
