@@ -9,6 +9,7 @@ import { obfuscatedName } from '../wire/mse/negotiation.ts';
 import { makePeerId, PEER_ID_LENGTH } from '../wire/peer-id.ts';
 import { Bandwidth } from './bandwidth.ts';
 import { AnnounceLimiter } from './discovery/announce-limiter.ts';
+import { DhtDriver, type DhtOptions } from './discovery/dht-driver.ts';
 import type { PeerFinder } from './discovery/peer-finder.ts';
 import { LsdDriver } from './discovery/lsd-driver.ts';
 import { UdpTrackerClient } from './discovery/udp-tracker-client.ts';
@@ -38,6 +39,8 @@ export type EngineOptions = Pick<
   | 'refuseLocalTrackers'
   | 'pex'
 > & {
+  /** Take part in the DHT; whoever built the engine starts `dht` with nodes to begin from. Default: no. */
+  readonly dht?: DhtOptions | null;
   /** Told to peers as `v` (BEP 10). */
   readonly clientName: string;
 };
@@ -51,6 +54,8 @@ export class Engine {
   readonly up: Bandwidth;
   /** Where the world sees us. */
   readonly external = new ExternalAddress();
+  /** Null if this client takes no part. */
+  readonly dht: DhtDriver | null;
   readonly #ranks = new PeerRanks(this.external, () => this.listenPort);
   readonly #world: World;
   readonly #options: EngineOptions;
@@ -88,6 +93,8 @@ export class Engine {
     this.#dialBudget = new DialBudget(world.clock);
     this.#greeter = new Greeter(world.clock, (infoHash) => this.#torrents.get(toHex(infoHash)) ?? null);
     this.#udpTrackers = world.datagrams ? new UdpTrackerClient(world) : null;
+    this.dht = options.dht && world.datagrams ? new DhtDriver(world, this.#rng.fork('dht'), options.dht) : null;
+    if (this.dht) this.#finders.push(this.dht);
     if (world.multicast) this.#finders.push(new LsdDriver(world, world.multicast, this.#rng.fork('lsd')));
     const lookup = (name: Uint8Array): Uint8Array | null => this.#obfuscated.get(toHex(name)) ?? null;
     const encryption =
@@ -182,7 +189,8 @@ export class Engine {
     const finish = (): void => {
       if (--waiting > 0) return;
       this.#udpTrackers?.close();
-      done();
+      if (this.dht) this.dht.stop(done);
+      else done();
     };
     for (const torrent of [...this.#torrents.values()]) {
       waiting++;

@@ -82,8 +82,7 @@ describe('reading', () => {
   });
 
   test('reads where others see us, if it is an address', () => {
-    const of = (ip: Encodable): unknown =>
-      readMessage(encode({ ip, r: { id: ID }, t: 'aa', y: 'r' })) as { seenAs: unknown };
+    const of = (ip: Encodable): unknown => readMessage(encode({ ip, r: { id: ID }, t: 'aa', y: 'r' }));
     expect(of(Uint8Array.of(1, 2, 3, 4, 0x1a, 0xe1))).toMatchObject({
       seenAs: { host: '1.2.3.4', port: 6881 },
     });

@@ -39,7 +39,7 @@ async function node(nodes: readonly PeerAddress[]): Promise<{ driver: DhtDriver;
 
 test('twelve nodes on real sockets find a peer and an item of one another', async () => {
   const first = await node([]);
-  const others = [];
+  const others: Awaited<ReturnType<typeof node>>[] = [];
   for (let i = 0; i < 11; i++) others.push(await node([first.address]));
   const infoHash = new SystemEntropy().bytes(20);
   const seed = await new Promise<PeerAddress>((resolve) => {
