@@ -10,7 +10,7 @@ const PIECE = 7;
 const HEADER_LENGTH = 13;
 
 /**
- * A peer that asks for blocks at random and throws them away: what it measures is the seeder, not itself. It keeps `window`
+ * A peer that asks for pieces at random and throws them away: what it measures is the seeder, not itself. It keeps `window`
  * requests out and notes how long each took from its sending to its last byte.
  */
 export class BarePeer {
@@ -22,6 +22,8 @@ export class BarePeer {
   readonly #blocksPerPiece: number;
   readonly #sentAt: number[] = [];
   readonly #window: number;
+  #piece = 0;
+  #block: number;
   #left = HANDSHAKE_LENGTH;
   #isHeader = false;
   readonly #header = Buffer.alloc(HEADER_LENGTH);
@@ -37,6 +39,7 @@ export class BarePeer {
     this.#pieceCount = torrent.pieceCount - 1; // The last one may be short.
     this.#blocksPerPiece = torrent.pieceLength / BLOCK;
     this.#window = window;
+    this.#block = this.#blocksPerPiece;
     this.#socket = connect({ ...to, noDelay: true });
     this.#socket.on('data', (data) => this.#read(data));
     this.#socket.on('error', () => undefined); // The figures show it: nothing more is received.
@@ -94,17 +97,19 @@ export class BarePeer {
     return 1;
   }
 
-  /** Blocks in a row of a piece at random, as clients ask for them. */
+  /** The blocks of a piece in a row, and then of another one at random, as clients ask for them. */
   #ask(count: number): void {
     const bytes = Buffer.alloc(17 * count);
     const now = performance.now();
-    const piece = Math.floor(Math.random() * this.#pieceCount);
-    const first = Math.floor(Math.random() * this.#blocksPerPiece);
     for (let i = 0; i < count; i++) {
+      if (this.#block === this.#blocksPerPiece) {
+        this.#piece = Math.floor(Math.random() * this.#pieceCount);
+        this.#block = 0;
+      }
       bytes.writeUInt32BE(13, 17 * i);
       bytes[17 * i + 4] = REQUEST;
-      bytes.writeUInt32BE(piece, 17 * i + 5);
-      bytes.writeUInt32BE(((first + i) % this.#blocksPerPiece) * BLOCK, 17 * i + 9);
+      bytes.writeUInt32BE(this.#piece, 17 * i + 5);
+      bytes.writeUInt32BE(this.#block++ * BLOCK, 17 * i + 9);
       bytes.writeUInt32BE(BLOCK, 17 * i + 13);
       this.#sentAt.push(now);
     }
