@@ -93,7 +93,8 @@ export class Engine {
     this.#dialBudget = new DialBudget(world.clock);
     this.#greeter = new Greeter(world.clock, (infoHash) => this.#torrents.get(toHex(infoHash)) ?? null);
     this.#udpTrackers = world.datagrams ? new UdpTrackerClient(world) : null;
-    this.dht = options.dht && world.datagrams ? new DhtDriver(world, this.#rng.fork('dht'), options.dht) : null;
+    this.dht =
+      options.dht && world.datagrams ? new DhtDriver(world, this.#rng.fork('dht'), options.dht) : null;
     if (this.dht) this.#finders.push(this.dht);
     if (world.multicast) this.#finders.push(new LsdDriver(world, world.multicast, this.#rng.fork('lsd')));
     const lookup = (name: Uint8Array): Uint8Array | null => this.#obfuscated.get(toHex(name)) ?? null;

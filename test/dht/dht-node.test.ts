@@ -327,7 +327,8 @@ describe('hostile', () => {
 
   test('nodes that an answer names are taken as far as they may be believed', () => {
     const bench = new Bench();
-    const compact = (ip: readonly number[], id = HASH): Uint8Array => concatBytes([id, Uint8Array.from(ip)]);
+    const compact = (ip: readonly number[], id: Uint8Array = HASH): Uint8Array =>
+      concatBytes([id, Uint8Array.from(ip)]);
     const nodes = concatBytes([
       compact([127, 0, 0, 1, 0, 1]),
       compact([192, 168, 0, 1, 0, 1]),
