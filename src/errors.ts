@@ -10,6 +10,7 @@
  * | ERR_METAINFO | MetainfoError | bencode, but not a valid torrent |
  * | ERR_UNSUPPORTED | MetainfoError | a valid torrent of a kind we cannot download (v2 only) |
  * | ERR_TRACKER | TrackerError | a tracker failed or refused |
+ * | ERR_WEB_SEED | WebSeedError | a web seed cannot be used, at least for now |
  * | ERR_DISK_FULL | StorageError | no space left, or a quota |
  * | ERR_DISK_PERMISSION | StorageError | permission denied or a read-only file system |
  * | ERR_FILE_MISSING | StorageError | a file vanished |
@@ -28,6 +29,7 @@ export type ErrorCode =
   | 'ERR_METAINFO'
   | 'ERR_UNSUPPORTED'
   | 'ERR_TRACKER'
+  | 'ERR_WEB_SEED'
   | StorageErrorCode
   | 'ERR_LISTEN'
   | 'ERR_RESUME'
@@ -87,6 +89,19 @@ export class TrackerError extends TorrentTsError {
 
   constructor(message: string, url: string, options?: ErrorOptions) {
     super(message, options);
+    this.url = url;
+  }
+}
+
+/** A web seed's fault, or the network's on the way to it. It is tried again later; this is for information. */
+export class WebSeedError extends TorrentTsError {
+  override readonly name = 'WebSeedError';
+  readonly code = 'ERR_WEB_SEED';
+  /** Without name and password. */
+  readonly url: string;
+
+  constructor(message: string, url: string) {
+    super(message);
     this.url = url;
   }
 }

@@ -43,12 +43,13 @@ export interface TorrentStats {
 
 /** One connected peer. */
 export interface PeerInfo {
+  /** Of a web seed, the host may be a name. */
   readonly address: PeerAddress;
   readonly kind: 'tcp' | 'utp' | 'web-seed' | 'sim';
   readonly inbound: boolean;
   /** What of the connection is encrypted: nothing, the handshake alone, or everything with RC4. */
   readonly encryption: 'none' | 'handshake' | 'rc4';
-  /** From the extension handshake or the peer id; null if unknown. Remote text: escape it before showing it. */
+  /** From the extension handshake or the peer id; of a web seed its URL; null if unknown. Remote text: escape it before showing it. */
   readonly client: string | null;
   readonly progress: number;
   readonly downRate: number;

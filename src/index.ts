@@ -18,6 +18,7 @@ export {
   TorrentTsError,
   TrackerError,
   UsageError,
+  WebSeedError,
   type ErrorCode,
   type StorageErrorCode,
 } from './errors.ts';

@@ -69,6 +69,8 @@ export interface AddOptions {
   peers?: readonly { readonly host: string; readonly port: number }[];
   /** Trackers to add, each a tier of its own. */
   trackers?: readonly string[];
+  /** Web servers that have the files (BEP 19), besides those the torrent names; false uses none at all. */
+  webSeeds?: readonly string[] | false;
   /** Download pieces in order. Default: false, rarest first. */
   sequential?: boolean;
   /** Keep the torrent after it is complete. Default: true; the command line decides when to leave. */
@@ -169,6 +171,7 @@ const ADD_OPTIONS: readonly (keyof AddOptions | 'signal')[] = [
   'files',
   'peers',
   'trackers',
+  'webSeeds',
   'sequential',
   'paused',
   'downLimit',
@@ -184,9 +187,10 @@ export function checkAddOptions(options: AddOptions): void {
       throw new UsageError(`unknown option ${JSON.stringify(key)}`);
     }
   }
-  const { dir, trackers, sequential, paused, downLimit, upLimit, trust } = options;
+  const { dir, trackers, webSeeds, sequential, paused, downLimit, upLimit, trust } = options;
   if (dir !== undefined) checkText('dir', dir);
   for (const tracker of trackers ?? []) checkText('trackers', tracker);
+  for (const url of webSeeds === false ? [] : (webSeeds ?? [])) checkText('webSeeds', url);
   if (downLimit !== undefined) checkNumber('downLimit', downLimit, 1, Infinity, false);
   if (upLimit !== undefined) checkNumber('upLimit', upLimit, 1, Infinity, false);
   for (const [name, value] of Object.entries({ sequential, paused })) {

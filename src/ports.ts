@@ -92,6 +92,52 @@ export interface HttpPort {
   get(request: HttpRequest, done: (result: HttpResponse | TrackerError) => void): Cancel;
 }
 
+/** A stretch of a file on a web server. */
+export interface RangeRequest {
+  readonly url: string;
+  /** Bytes, as one range (RFC 9110, 14.2). */
+  readonly offset: number;
+  readonly length: number;
+  /** So long may pass between any two bytes of the answer. */
+  readonly silenceMs: number;
+  /** Addresses in local ranges are refused, also after a redirect. */
+  readonly refuseLocal: boolean;
+}
+
+/** What an answer says of itself. */
+export interface RangeHead {
+  readonly status: number;
+  /** By lower-case name; several of one name joined with a comma. */
+  readonly headers: ReadonlyMap<string, string>;
+  /** Bytes of the body; null if only its end tells. */
+  readonly length: number | null;
+}
+
+/** Who takes an answer, and judges it: the server may send something else than it was asked for. */
+export interface RangeSink {
+  /** False: it is of no use, and nothing more is called. */
+  onHead(head: RangeHead): boolean;
+  /** The next bytes of the body, as they were sent. The chunk is reused as soon as the call returns. */
+  onData(chunk: Uint8Array): void;
+  /** The body is whole, as far as the server says. */
+  onEnd(): void;
+  onFail(error: TrackerError): void;
+}
+
+/** A stretch being fetched. After `cancel` nothing is called. */
+export interface RangeStream extends Cancel {
+  pauseReading(): void;
+  resumeReading(): void;
+}
+
+/**
+ * Ranges over HTTP and HTTPS, streamed over connections that are kept for the next one. Redirects are followed, at most
+ * 5, each checked anew.
+ */
+export interface RangePort {
+  stream(request: RangeRequest, sink: RangeSink): RangeStream;
+}
+
 /** Names to addresses. An IP address resolves to itself, if it is of that family. */
 export interface Resolver {
   resolve(host: string, family: IpFamily, done: (addresses: readonly string[]) => void): Cancel;
@@ -167,6 +213,8 @@ export interface World {
   /** Absent: no local network, or nothing is to be said there. */
   readonly multicast?: MulticastPort;
   readonly http: HttpPort | null;
+  /** Files on web servers. Default: none can be had. */
+  readonly web?: RangePort;
   readonly resolver: Resolver | null;
   /** Without it there are no mutable items in the DHT. */
   readonly ed25519?: Ed25519;

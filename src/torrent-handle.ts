@@ -65,7 +65,7 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
   }
 
   get peers(): readonly PeerInfo[] {
-    return this.#engineTorrent.peers();
+    return this.#engineTorrent.swarm.sessions.map((session) => session.info());
   }
 
   get trackers(): readonly TrackerInfo[] {

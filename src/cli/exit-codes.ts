@@ -55,6 +55,7 @@ const BY_LIBRARY_CODE: Record<TorrentTsError['code'], number> = {
   ERR_METAINFO: EXIT.badInput,
   ERR_UNSUPPORTED: EXIT.badInput,
   ERR_TRACKER: EXIT.unreachable,
+  ERR_WEB_SEED: EXIT.unreachable,
   ERR_DISK_FULL: EXIT.disk,
   ERR_DISK_PERMISSION: EXIT.disk,
   ERR_FILE_MISSING: EXIT.disk,

@@ -33,6 +33,14 @@ export function httpErrorText(error: unknown): string {
   return code !== '' ? `failed (${code})` : first instanceof Error ? first.message : 'failed';
 }
 
+/** Whatever was thrown, as the fault of this URL. */
+export function toTrackerError(error: unknown, url: string): TrackerError {
+  if (error instanceof TrackerError) {
+    return error.url === url ? error : new TrackerError(error.message, url, { cause: error.cause });
+  }
+  return new TrackerError(httpErrorText(error), url, { cause: error });
+}
+
 export function tooLong(maxBytes: number, url: string): TrackerError {
   return new TrackerError(`the answer is longer than ${maxBytes} bytes`, url);
 }

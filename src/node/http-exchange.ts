@@ -12,6 +12,7 @@ import type { LookupFunction, TcpSocketConnectOpts } from 'node:net';
 import { TrackerError } from '../errors.ts';
 import { ipFamily } from '../util/ip.ts';
 import { tooLong } from './http-errors.ts';
+import { hostOf, isRedirect } from './http-urls.ts';
 
 /** Node's own limit, whatever the process was started with. */
 const HEADERS_MAX = 16_384;
@@ -151,16 +152,6 @@ class Body {
   bytes(): Buffer {
     return this.#buffer.subarray(0, this.#length);
   }
-}
-
-/** Whether an answer says where to go instead (RFC 9110, 15.4). */
-export function isRedirect(status: number): boolean {
-  return [301, 302, 303, 307, 308].includes(status);
-}
-
-/** Name or address without brackets. The URL parser has turned `0x7f.1` and `2130706433` into what they mean. */
-export function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
 /** Answers every look-up with the addresses that were checked. */

@@ -12,6 +12,7 @@ import { resumeFiles } from './resume-files.ts';
 import { SystemClock } from './system-clock.ts';
 import { TcpTransport } from './tcp-transport.ts';
 import { UdpHub } from './udp-hub.ts';
+import { WebRanges } from './web-ranges.ts';
 import { VERSION } from '../version.ts';
 
 /** Where BitTorrent clients have always listened first. */
@@ -37,6 +38,7 @@ export async function openNodeWorld(options: ResolvedOptions, stateDir: string |
   const datagrams = new UdpHub();
   const multicast = options.lsd ? new LsdSocket({ host: options.host }) : null;
   const http = new HttpClient({ resolver, version: VERSION });
+  const web = new WebRanges({ resolver, version: VERSION });
   const pool = new DiskPool();
   return {
     clock,
@@ -46,11 +48,13 @@ export async function openNodeWorld(options: ResolvedOptions, stateDir: string |
     datagrams,
     ...(multicast && { multicast }),
     http,
+    web,
     resolver,
     ed25519: nodeEd25519,
     storage: fileStorageFactory(pool),
     resume: stateDir === null ? null : resumeFiles(stateDir),
     async close() {
+      web.close();
       multicast?.close();
       await Promise.all([transport.close(), datagrams.close(), pool.close()]);
     },

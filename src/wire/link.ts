@@ -81,6 +81,10 @@ export interface PeerLink {
   readonly inbound: boolean;
   /** Not given by links that know no encryption. */
   readonly encryption?: LinkEncryption;
+  /** Who the other end is, if the link knows that without a handshake. Remote text. */
+  readonly clientName?: string;
+  /** How many requests may wait there, if the link knows that without an extension handshake. */
+  readonly requestQueue?: number;
   /** Bytes accepted from us but not yet taken by the network. */
   readonly queuedBytes: number;
   /** All bytes received, protocol overhead included. */

@@ -104,6 +104,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     this.#sentAt = this.connectedAt;
     this.#usefulAt = this.connectedAt;
     this.requester = new BlockRequester(host, this);
+    if (link.requestQueue !== undefined) this.requester.pipeline.setPeerLimit(link.requestQueue);
     this.server = new BlockServer(host, this);
   }
 
@@ -134,6 +135,11 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     return this.requester.pipeline.silentSince;
   }
 
+  /** Web servers give long stretches best. */
+  get prefersRuns(): boolean {
+    return this.link.kind === 'web-seed';
+  }
+
   /** Payload from it over the last seconds, for picking; the choker ranks by the longer average. */
   get recentRate(): number {
     return this.requester.pipeline.rate;
@@ -153,7 +159,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
       kind: this.link.kind,
       inbound: this.link.inbound,
       encryption: this.link.encryption ?? 'none',
-      client: this.extensions?.client ?? clientOfPeerId(this.peerId),
+      client: this.link.clientName ?? this.extensions?.client ?? clientOfPeerId(this.peerId),
       progress: this.have.count / this.have.size,
       downRate: this.downRate,
       upRate: this.upRate,

@@ -8,6 +8,8 @@ export interface PickingPeer {
   readonly recentRate: number;
   /** When it last gave a block, or was asked after it owed none; monotonic milliseconds. Left out: unknown. */
   readonly silentSince?: number;
+  /** Gives pieces that follow each other faster than scattered ones. */
+  readonly prefersRuns?: boolean;
   /** Has let us wait for a block for too long. */
   readonly snubbed: boolean;
   /** Wanted pieces it has and we lack; maintained by the picker alone. Interest is `wantedCount > 0`. */

@@ -18,6 +18,11 @@ import type { PickerMediator, PickingPeer, PickOptions } from './picking-peer.ts
 const RANDOM_FIRST_PIECES = 4;
 /** A peer that brings a piece within this many seconds takes whole pieces. */
 const WHOLE_PIECE_SECONDS = 2;
+/**
+ * To a peer that prefers runs, pieces within one stretch of this many bytes are as good as rarest first. Large enough
+ * for few requests, small enough that rare pieces do not wait long for their turn.
+ */
+const RUN_BYTES = 16 * 1_048_576;
 /** Above this many begun pieces with free blocks per peer, finishing goes before all else: each holds a buffer. */
 const MAX_PARTIALS_PER_PEER = 1.5;
 
@@ -27,6 +32,8 @@ const WHOLE_PIECES = 100;
 
 export class Selection {
   sequential = false;
+  /** Any piece instead of the rarest, to see what the order is worth. */
+  random = false;
   /** Was a piece withheld in the last call because no buffer could be had? */
   withheld = false;
   readonly #geometry: PieceGeometry;
@@ -78,7 +85,7 @@ export class Selection {
     const shared = this.#begun(entry, speed, isStart || tooManyBegun);
     const fresh = this.#fresh(
       entry,
-      isStart,
+      isStart || this.random,
       shared ? this.#priorities[shared.piece]! : 0,
       options.suggested,
     );
@@ -144,14 +151,26 @@ export class Selection {
     suggested: readonly number[] | undefined,
   ): number {
     if (entry.openCount === 0) return -1;
-    if (isStart) return this.#open.random(entry.bytes, entry.openCount, above);
+    const { prefersRuns } = entry.peer;
+    if (isStart && !prefersRuns) return this.#open.random(entry.bytes, entry.openCount, above);
     const rarest = this.#open.rarest(entry.bytes, entry.openCount, above);
-    if (rarest < 0 || !suggested) return rarest;
+    if (rarest < 0) return -1;
+    if (prefersRuns && this.#continuesRun(entry, rarest)) return entry.current + 1;
+    if (!suggested) return rarest;
     for (const piece of suggested) {
       if (this.#open.has(piece) && hasBit(entry.bytes, piece) && this.#open.isTie(piece, rarest))
         return piece;
     }
     return rarest;
+  }
+
+  /** Is the piece after the one that the peer works on as good as the rarest? */
+  #continuesRun(entry: PeerEntry, rarest: number): boolean {
+    const next = entry.current + 1;
+    if (entry.current < 0 || !this.#open.has(next) || !hasBit(entry.bytes, next)) return false;
+    if (this.#open.isTie(next, rarest)) return true;
+    const runPieces = Math.max(1, Math.floor(RUN_BYTES / this.#geometry.pieceLength));
+    return this.#priorities[next] === this.#priorities[rarest] && next % runPieces !== 0;
   }
 
   #inSequence(entry: PeerEntry): number {

@@ -1,4 +1,4 @@
-import type { Cancel, Clock, PeerTransport, StorageFactory, TorrentStorage, World } from '../../ports.ts';
+import type { Cancel, Clock, PeerTransport, RangePort, StorageFactory, TorrentStorage, World } from '../../ports.ts';
 
 /**
  * Where a bug of ours stops.
@@ -23,12 +23,13 @@ export function guard<A extends unknown[]>(fn: (...args: A) => void, onBug: OnBu
 
 /** The same world, all of whose callbacks are guarded. */
 export function guardWorld(world: World, onBug: OnBug): World {
-  const { http, resolver, resume } = world;
+  const { http, resolver, resume, web } = world;
   return {
     ...world,
     clock: guardClock(world.clock, onBug),
     transports: world.transports.map((transport) => guardTransport(transport, onBug)),
     storage: guardStorageFactory(world.storage, onBug),
+    ...(web && { web: guardRanges(web, onBug) }),
     http: http && { get: (request, done) => http.get(request, guard(done, onBug)) },
     resolver: resolver && {
       resolve: (host, family, done) => resolver.resolve(host, family, guard(done, onBug)),
@@ -39,6 +40,22 @@ export function guardWorld(world: World, onBug: OnBug): World {
       remove: (key, done) => resume.remove(key, guard(done, onBug)),
       setAside: (key, done) => resume.setAside(key, guard(done, onBug)),
     },
+  };
+}
+
+function guardRanges(web: RangePort, onBug: OnBug): RangePort {
+  return {
+    stream: (request, sink) =>
+      web.stream(request, {
+        onHead: (head) => {
+          let goesOn = false;
+          guard(() => (goesOn = sink.onHead(head)), onBug)();
+          return goesOn;
+        },
+        onData: guard((chunk) => sink.onData(chunk), onBug),
+        onEnd: guard(() => sink.onEnd(), onBug),
+        onFail: guard((error) => sink.onFail(error), onBug),
+      }),
   };
 }
 

@@ -8,7 +8,8 @@ export const PICK_PRIORITY: Readonly<Record<FilePriority, number>> = { skip: 0, 
 /** Which files are wanted, how much of each is verified, and what that means for pieces and for the whole. */
 export class FileProgress {
   readonly #metaInfo: MetaInfo;
-  readonly #map: FileMap;
+  /** Which pieces lie in which files. */
+  readonly map: FileMap;
   readonly #priorities: FilePriority[];
   readonly #doneBytes: Float64Array;
   #wantedBytes = 0;
@@ -19,7 +20,7 @@ export class FileProgress {
 
   constructor(metaInfo: MetaInfo, map: FileMap) {
     this.#metaInfo = metaInfo;
-    this.#map = map;
+    this.map = map;
     this.#priorities = metaInfo.files.map(() => 'normal' as const);
     this.#doneBytes = new Float64Array(metaInfo.files.length);
     this.#recount();
@@ -79,7 +80,7 @@ export class FileProgress {
   piecePriority(piece: number): number {
     if (this.#isUniform) return PICK_PRIORITY[this.#priorities[0]!];
     let priority = 0;
-    for (const { file } of this.#map.pieceSlices(piece)) {
+    for (const { file } of this.map.pieceSlices(piece)) {
       if (this.#metaInfo.files[file]!.padding) continue;
       priority = Math.max(priority, PICK_PRIORITY[this.#priorities[file]!]);
     }
@@ -89,7 +90,7 @@ export class FileProgress {
   /** A piece became ours, or was lost again. Returns the wanted files that became whole by it. */
   onPiece(piece: number, gained: boolean): number[] {
     const whole: number[] = [];
-    for (const { file, length } of this.#map.pieceSlices(piece)) {
+    for (const { file, length } of this.map.pieceSlices(piece)) {
       const bytes = gained ? length : -length;
       this.#doneBytes[file]! += bytes;
       if (this.#metaInfo.files[file]!.padding || this.#priorities[file] === 'skip') continue;

@@ -26,6 +26,8 @@ export interface TorrentOptions {
   readonly resumeKey: string;
   readonly trackers: readonly (readonly string[])[];
   readonly peers: readonly PeerAddress[];
+  /** URLs of the torrent's files on web servers (BEP 19). */
+  readonly webSeeds?: readonly string[];
   /** By file; null for the resume record's, or normal. */
   readonly priorities: readonly FilePriority[] | null;
   readonly sequential: boolean;

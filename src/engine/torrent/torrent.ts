@@ -1,5 +1,5 @@
 import { InternalError, StorageError, type TorrentTsError } from '../../errors.ts';
-import type { PeerInfo, TorrentState, TorrentStats, TrackerInfo } from '../../events.ts';
+import type { TorrentState, TorrentStats, TrackerInfo } from '../../events.ts';
 import { FileMap } from '../../metainfo/file-map.ts';
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import type { MetaInfo } from '../../metainfo/metainfo.ts';
@@ -32,6 +32,7 @@ import { Reception } from './reception.ts';
 import { ResumeKeeper, resumeFactsOf, type StartingPoint } from './resume-keeper.ts';
 import { Swarm } from './swarm.ts';
 import { TailShare } from './tail-share.ts';
+import { WebSeeds } from './web-seeds.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
 import type { TorrentObserver, TorrentOptions } from './torrent-options.ts';
 import { statsOf, TorrentCounters } from './torrent-stats.ts';
@@ -57,6 +58,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   readonly roster: PeerRoster;
   readonly swarm = new Swarm();
   readonly tail: TailShare;
+  readonly webSeeds: WebSeeds;
 
   readonly infoHash: Uint8Array;
   readonly #deps: TorrentDeps;
@@ -105,11 +107,12 @@ export class Torrent implements SessionHost, GreetedTorrent {
         this.assembler.get(piece) !== undefined || (!this.#pieces.isBehind && this.assembler.reserve(piece)),
     });
     this.picker.sequential = options.sequential;
+    const goOn = (): void => {
+      if (this.state !== 'checking') this.#enterActive();
+    };
     this.#disk = new DiskHealth(this.#storage, {
       onStalled: (error) => this.#onStalled(error),
-      onRecovered: () => {
-        if (this.state !== 'checking') this.#enterActive();
-      },
+      onRecovered: goOn,
     });
     this.cache = new ReadCache(metaInfo.geometry, this.#storage, deps.readBuffers, (error, piece) => {
       this.#disk.onReadError(error, piece, clock.now());
@@ -120,6 +123,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.roster = new PeerRoster(this.#rng.fork('roster'));
     this.#supply = new PeerSupply(this, deps);
     this.#rounds = new ChokeRounds(this.#rng, deps.options.uploadSlots, this.swarm);
+    this.webSeeds = new WebSeeds(this, deps, (error) => observer.onWarning(error));
     this.tail = new TailShare(this.picker, metaInfo.geometry, this.swarm);
     this.#resume = new ResumeKeeper(metaInfo, this.#storage, deps.world.resume, options.resumeKey, {
       now: clock.now(),
@@ -133,9 +137,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     });
     this.#pieces = new PieceFlow(this, this.#storage, clock, observer, {
       onChanged: () => this.#resume.touch(),
-      onAllVerified: () => {
-        if (this.state !== 'checking') this.#enterActive();
-      },
+      onAllVerified: goOn,
       onDiskError: (error) => this.#disk.onWriteError(error),
       onDiskRecovered: () => this.#disk.onWriteRecovered(),
     });
@@ -199,10 +201,6 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   stats(): TorrentStats {
     return statsOf(this, this.#inventory.progress);
-  }
-
-  peers(): PeerInfo[] {
-    return this.swarm.sessions.map((session) => session.info());
   }
 
   trackers(): readonly TrackerInfo[] {
@@ -319,6 +317,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#pieces.onBeat(now);
     this.#disk.onBeat(now);
     this.#supply.onBeat(now);
+    this.webSeeds.fill(now);
     if (this.#supply.isLow) this.#discovery.announceNow();
     if (this.#resume.isDue(now)) this.#saveResume();
   }
@@ -424,6 +423,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
       this.#completion.onMissing();
       this.#lifecycle.to('downloading');
       this.roster.forgive(this.now());
+      this.webSeeds.fill(this.now());
       this.#supply.fill();
     } else {
       this.#lifecycle.to('seeding');

@@ -80,7 +80,7 @@ describe('a peer that stops giving', () => {
     const { bench, added, peer: stuck } = downloading();
     const owed = stuck.requests();
     bench.seconds(25);
-    expect(added.peers()[0]!.snubbed).toBe(true);
+    expect(added.swarm.sessions[0]!.snubbed).toBe(true);
     expect(stuck.requests().length).toBeLessThanOrEqual(1);
     const helper = bench.seeder(torrent);
     bench.exchange(torrent, [helper]);
@@ -97,7 +97,7 @@ describe('a peer that stops giving', () => {
     bench.seconds(25);
     const before = added.stats().wasted;
     for (const request of owed) give(peer, request);
-    expect(added.peers()[0]!.snubbed).toBe(false);
+    expect(added.swarm.sessions[0]!.snubbed).toBe(false);
     expect(added.stats().wasted).toBe(before);
     bench.exchange(torrent, [peer]);
     expect(added.state).toBe('seeding');
@@ -149,7 +149,7 @@ describe('a peer that stops giving', () => {
     for (let second = 0; second < 300; second++) {
       bench.seconds(1);
       expect(peer.reason).toBeNull();
-      expect(added.peers()[0]!.snubbed).toBe(false);
+      expect(added.swarm.sessions[0]!.snubbed).toBe(false);
       if (!peer.reading) continue;
       const next = asked.find((_, i) => i > 0 && asked.splice(i, 1).length > 0);
       if (!next) break;
