@@ -305,7 +305,7 @@ export class EngineBench {
   readonly told: Told[] = [];
   #links = 0;
 
-  constructor(options: Partial<EngineOptions> = {}) {
+  constructor(options: Partial<EngineOptions> = {}, parts: Partial<World> = {}) {
     const world: World = {
       clock: this.clock,
       entropy: {
@@ -318,6 +318,7 @@ export class EngineBench {
       resolver: null,
       storage: this.disk,
       resume: this.store,
+      ...parts,
     };
     this.engine = new Engine(world, { ...DEFAULTS, clientName: 'bench', ...options });
   }

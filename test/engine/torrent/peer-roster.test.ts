@@ -69,8 +69,8 @@ describe('peer roster', () => {
 
   test('offers by rank among those that failed alike', () => {
     const roster = new PeerRoster(new Rng(1));
-    const [low, high, failed] = ['1.0.0.1', '9.0.0.1', '8.0.0.1'].map(
-      (host) => roster.add(address(host), 'tracker')!,
+    const [low, high, failed] = ['1.0.0.1', '9.0.0.1', '8.0.0.1'].map((host) =>
+      roster.add(address(host), 'tracker')!,
     );
     roster.onDisconnected(failed!, 'connect-failed', 0);
     const rank = ({ host }: { host: string }): number => Number(host[0]);
