@@ -49,7 +49,7 @@ interface DiskThread {
 }
 
 /**
- * Threads that hash and touch files, so that the network thread does neither. Started when first needed; an idle pool
+ * Threads that hash and touch files, so that the network thread does neither. Started when needed; an idle pool
  * does not keep the process alive, one with work does.
  *
  * Jobs start in the order they came and may finish in any. A worker that dies is replaced and its jobs are done once

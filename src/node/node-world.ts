@@ -27,6 +27,8 @@ export interface NodeWorld extends World {
 export async function openNodeWorld(options: ResolvedOptions, stateDir: string | null): Promise<NodeWorld> {
   // A client that is open keeps the process alive until it is closed.
   const clock = new SystemClock({ keepAlive: true });
+  const pool = new DiskPool();
+  pool.warmUp();
   const entropy = new SystemEntropy();
   const resolver = new DnsResolver(clock);
   const transport = await TcpTransport.open({
@@ -39,7 +41,6 @@ export async function openNodeWorld(options: ResolvedOptions, stateDir: string |
   const multicast = options.lsd ? new LsdSocket({ host: options.host }) : null;
   const http = new HttpClient({ resolver, version: VERSION });
   const web = new WebRanges({ resolver, version: VERSION });
-  const pool = new DiskPool();
   return {
     clock,
     entropy,
@@ -54,8 +55,8 @@ export async function openNodeWorld(options: ResolvedOptions, stateDir: string |
     storage: fileStorageFactory(pool),
     resume: stateDir === null ? null : resumeFiles(stateDir),
     async close() {
-      web.close();
       multicast?.close();
+      web.close();
       await Promise.all([transport.close(), datagrams.close(), pool.close()]);
     },
   };
