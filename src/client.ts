@@ -23,7 +23,7 @@ import {
 } from './options.ts';
 import { loadTorrent, type TorrentSource } from './load-torrent.ts';
 import { selectFiles } from './select-files.ts';
-import { checkPeer, TorrentHandle } from './torrent-handle.ts';
+import { checkPeer, checkWebSeeds, TorrentHandle } from './torrent-handle.ts';
 import { VERSION } from './version.ts';
 
 /** A closing client does not wait longer for trackers and disks. */
@@ -93,7 +93,9 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     this.#throwIfClosed();
     checkAddOptions(options);
     const peers = (options.peers ?? []).map(checkPeer);
+    if (options.webSeeds) checkWebSeeds(options.webSeeds);
     const metaInfo = await loadTorrent(source, this.#world.http, options.signal);
+    const webSeeds = options.webSeeds === false ? [] : [...metaInfo.webSeeds, ...(options.webSeeds ?? [])];
     const wanted = options.files ? selectFiles(metaInfo, options.files) : null;
     const known = this.#torrents.get(metaInfo.infoHashHex);
     const dir = known?.dir ?? (await prepareDir(resolve(options.dir ?? this.#options.dir)));
@@ -106,6 +108,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     if (same) {
       same.addTrackers([...metaInfo.trackers.flat(), ...(options.trackers ?? [])]);
       same.addPeers(peers);
+      same.addWebSeeds(webSeeds);
       return same;
     }
     const handle = new TorrentHandle(metaInfo, dir, (observer: TorrentObserver) =>
@@ -116,6 +119,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
           resumeKey: resumeKey(metaInfo, dir),
           trackers: [...metaInfo.trackers, ...(options.trackers ?? []).map((url) => [url])],
           peers,
+          webSeeds,
           priorities: wanted && metaInfo.files.map((file) => (wanted[file.index] ? 'normal' : 'skip')),
           sequential: options.sequential ?? false,
           trust: options.trust ?? 'resume',
@@ -141,11 +145,12 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   ): Promise<TorrentHandle> {
     const full = resolve(path);
     const { metaInfo } = await createTorrent(full, options);
-    const { files, peers, downLimit, upLimit, paused, trust, sequential } = options;
+    const { files, peers, webSeeds, downLimit, upLimit, paused, trust, sequential } = options;
     return this.add(metaInfo, {
       dir: resolve(full, '..'),
       ...(files && { files }),
       ...(peers && { peers }),
+      ...(webSeeds && { webSeeds }),
       ...(downLimit !== undefined && { downLimit }),
       ...(upLimit !== undefined && { upLimit }),
       ...(paused !== undefined && { paused }),

@@ -11,6 +11,7 @@ import type {
   TorrentStats,
   TrackerInfo,
 } from './events.ts';
+import { isWebSeedUrl } from './metainfo/announce-urls.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
 import { checkLimits, checkPriority, type FileFilter, type FilePriority } from './options.ts';
 import { selectFiles } from './select-files.ts';
@@ -197,6 +198,12 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
     this.#engineTorrent.addTrackers(urls);
   }
 
+  /** Web servers that have the files (BEP 19). @throws UsageError for what is no http or https URL. */
+  addWebSeeds(urls: readonly string[]): void {
+    checkWebSeeds(urls);
+    this.#engineTorrent.webSeeds.add(urls);
+  }
+
   /** Bytes per second for this torrent; Infinity is no limit. */
   setLimits(limits: { down?: number; up?: number }): void {
     checkLimits(limits);
@@ -252,6 +259,13 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
       onFailed: (error) => later(() => this.emit('failed', error)),
     };
   }
+}
+
+/** @throws UsageError for a URL that no web seed can have. */
+export function checkWebSeeds(urls: readonly string[]): void {
+  const bad = urls.find((url) => !isWebSeedUrl(url));
+  if (bad !== undefined)
+    throw new UsageError(`web seeds must be http or https URLs, got ${JSON.stringify(bad)}`);
 }
 
 /** @throws UsageError if it is not an address that can be dialled. */
