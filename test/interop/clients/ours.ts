@@ -8,8 +8,9 @@ const BUILT = fileURLToPath(new URL('../../../dist/command-line/main.js', import
 /** torrent-ts, as its users start it. */
 export const ours: Client = oursWith('torrent-ts', []);
 
-/** The same with more options. */
-export function oursWith(name: string, flags: readonly string[]): Client {
+/** The same with more options. @param looksAround Find peers on the local network (BEP 14). */
+export function oursWith(name: string, flags: readonly string[], looksAround = false): Client {
+  if (!looksAround) flags = ['--no-lsd', ...flags];
   return {
     name,
 
@@ -33,7 +34,6 @@ function start(command: 'seed' | 'download', job: Job, extra: readonly string[])
       job.dir,
       '--port',
       String(PEER_PORT),
-      '--no-lsd',
       ...(job.upLimit === undefined ? [] : ['--up-limit', String(job.upLimit)]),
       ...(job.peer === undefined ? [] : ['--peer', job.peer]),
       ...extra,

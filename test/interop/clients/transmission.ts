@@ -12,8 +12,17 @@ export const transmission: Client = client('transmission', 1);
 /** The same, but it speaks no plain, and all is RC4. */
 export const encryptedTransmission: Client = client('transmission with required encryption', 2);
 
+/** The same, but it exchanges peers (BEP 11). @param downLimit Bytes per second. */
+export function exchangingTransmission(downLimit?: number): Client {
+  return client('transmission that exchanges peers', 1, {
+    'pex-enabled': true,
+    'speed-limit-down-enabled': downLimit !== undefined,
+    'speed-limit-down': Math.ceil((downLimit ?? 0) / 1000),
+  });
+}
+
 /** @param encryption 1 for preferred, which is its default, 2 for required. */
-function client(name: string, encryption: 1 | 2): Client {
+function client(name: string, encryption: 1 | 2, settings: object = {}): Client {
   return {
     name,
     omitsEmptyFiles: true,
@@ -24,17 +33,17 @@ function client(name: string, encryption: 1 | 2): Client {
     },
 
     async seed(job) {
-      const running = await start(job, encryption);
+      const running = await start(job, encryption, settings);
       await remote(job.host, '--torrent', '1', '--verify');
       await running.complete(30_000);
       return running;
     },
 
-    download: (job) => start(job, encryption),
+    download: (job) => start(job, encryption, settings),
   };
 }
 
-async function start(job: Job, encryption: 1 | 2): Promise<Running> {
+async function start(job: Job, encryption: 1 | 2, settings: object): Promise<Running> {
   writeFileSync(
     join(job.scratch, 'settings.json'),
     JSON.stringify({
@@ -52,6 +61,7 @@ async function start(job: Job, encryption: 1 | 2): Promise<Running> {
       'idle-seeding-limit-enabled': false,
       'speed-limit-up-enabled': job.upLimit !== undefined,
       'speed-limit-up': Math.ceil((job.upLimit ?? 0) / 1000),
+      ...settings,
     }),
   );
   const child = job.host.start(
