@@ -16,6 +16,7 @@ import { UdpTrackerClient } from './discovery/udp-tracker-client.ts';
 import { ExternalAddress } from './external-address.ts';
 import { Greeter } from './greeter.ts';
 import { guard } from './torrent/bug-boundary.ts';
+import type { ChokerPolicy } from './torrent/choke-rounds.ts';
 import { DialBudget } from './torrent/dialer.ts';
 import { PeerRanks } from './torrent/peer-priority.ts';
 import { Torrent } from './torrent/torrent.ts';
@@ -43,6 +44,8 @@ export type EngineOptions = Pick<
   readonly dht?: DhtOptions | null;
   /** Told to peers as `v` (BEP 10). */
   readonly clientName: string;
+  /** Default: `tit-for-tat`. */
+  readonly choker?: ChokerPolicy;
 };
 
 /**

@@ -1,14 +1,22 @@
 import { REQUEST_WINDOW_MAX, UPLOAD_QUEUE_MAX } from '../engine/limits.ts';
+import { PeerSession } from '../engine/peer/peer-session.ts';
 import type { Torrent } from '../engine/torrent/torrent.ts';
+import { InternalError } from '../errors.ts';
 import { DEFAULTS } from '../options.ts';
 import { assert } from '../util/assert.ts';
 import type { PieceSet } from '../util/piece-set.ts';
 import { SEND_HIGH_WATER } from '../wire/link.ts';
+import { MessageId } from '../wire/message.ts';
 import type { SimNetwork } from './network.ts';
+import { SimLink } from './sim-link.ts';
+import { SimId } from './sim-message.ts';
 import type { SimPeer } from './sim-peer.ts';
 
 /** The message that crosses the high-water mark, and what small ones come after it. */
 const QUEUE_SLACK_BYTES = 65_536;
+/** What answers a request; of a block in two parts the second. */
+const ANSWERS = [MessageId.piece, SimId.pieceEnd, MessageId.reject];
+const REQUESTS = [MessageId.request];
 
 /**
  * What must hold in a swarm at every moment, whatever the peers do. A breach is a bug and ends the run.
@@ -37,6 +45,7 @@ export class SwarmChecker {
     this.#checks++;
     checkBytes(network);
     for (const peer of peers) {
+      checkBugs(peer);
       if (peer.torrent === null) continue;
       this.#checkHave(peer, peer.torrent);
       checkPieces(peer, peer.torrent);
@@ -60,6 +69,14 @@ export class SwarmChecker {
       assert(stored.has(piece), `${peer.name} claims piece ${piece} without having it`),
     );
     this.#before.set(torrent, have.clone());
+  }
+}
+
+/** A bug of the engine stops its torrent and not the run, so it has to be looked for. */
+function checkBugs(peer: SimPeer): void {
+  for (const failure of peer.failures) {
+    if (failure instanceof InternalError)
+      throw new Error(`${peer.name}: ${failure.message}`, { cause: failure });
   }
 }
 
@@ -108,7 +125,27 @@ function checkConnections(peer: SimPeer, torrent: Torrent): number {
       queuedBytes <= SEND_HIGH_WATER + QUEUE_SLACK_BYTES,
       `${peer.name} has ${queuedBytes} bytes waiting for one peer`,
     );
+    checkRequests(peer, session);
     if (session.theyAreInterested && !session.weChoke) served++;
   }
   return served;
+}
+
+/**
+ * Requests match on both ends: each one that we wait for waits over there, or it or its answer is on the way. Over
+ * there may be more, since we give up requests that a peer does not answer.
+ */
+function checkRequests(peer: SimPeer, session: PeerSession): void {
+  const { link } = session;
+  if (!(link instanceof SimLink) || !link.isOpen || !link.other.isOpen) return;
+  const { listener } = link.other;
+  if (!(listener instanceof PeerSession) || listener.closed) return;
+  const { outstanding } = session.requester.pipeline;
+  if (outstanding <= listener.server.queued) return;
+  const underWay = link.countUnderWay(REQUESTS) + link.other.countUnderWay(ANSWERS);
+  const { queued } = listener.server;
+  assert(
+    outstanding <= queued + underWay,
+    `${peer.name} waits for ${outstanding} blocks of ${session.link.remote.host}, which owes it ${queued} and ${underWay} on their way`,
+  );
 }

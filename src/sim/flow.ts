@@ -207,6 +207,14 @@ export class Flow<P extends Parcel<P>> implements AnyFlow {
     if (this.#unitTail !== null) this.#sender.onTaken(this.#unitTail.first);
   }
 
+  /** Visits what was sent and has not been received, oldest first. */
+  forEachUnderWay(visit: (parcel: P) => void): void {
+    for (let unit = this.#unitHead; unit !== null; unit = unit.next) {
+      for (let parcel: P | null = unit.first; parcel !== null; parcel = parcel.next) visit(parcel);
+    }
+    for (let parcel = this.#head; parcel !== null; parcel = parcel.next) visit(parcel);
+  }
+
   /** Forgets what has not left yet, showing each parcel to `visit`. */
   clear(visit: (parcel: P) => void): void {
     let parcel = this.#head;

@@ -2,6 +2,20 @@
 export { SimSwarm, type SwarmOptions } from './swarm.ts';
 export { SimPeer, type SimPeerOptions } from './sim-peer.ts';
 export type { SwarmReport } from './metrics.ts';
+export {
+  buildSwarm,
+  ratesOf,
+  replayCommand,
+  runScenario,
+  type ChokerPolicy,
+  type PickerPolicy,
+  type Scenario,
+  type ScenarioResult,
+} from './scenario.ts';
+export { scenario, SCENARIOS } from './scenarios.ts';
+export { freeRider, leavesWhenComplete, liar, slow, snubber } from './behaviours.ts';
+export { arrival, loseNodes } from './churn.ts';
+export { clientServerSeconds, peerToPeerSeconds, type Rates } from './bounds.ts';
 export { simTorrent, type SimTorrentOptions } from './sim-torrent.ts';
 export type { DiskOptions, SimDisk } from './sim-storage.ts';
 export type { HostOptions, SimHost } from './sim-host.ts';

@@ -1,3 +1,4 @@
+import { peerToPeerSeconds } from './bounds.ts';
 import type { SimPeer } from './sim-peer.ts';
 
 export interface SwarmReport {
@@ -36,7 +37,7 @@ export function reportOf(peers: readonly SimPeer[], torrentLength: number): Swar
   const done = downloaders.filter((peer) => peer.isComplete);
   const times = done.map((peer) => peer.completedAtMs! - peer.startedAtMs!).sort((a, b) => a - b);
   const boundMs = lowerBoundMs(seeders, downloaders, torrentLength);
-  const endMs = Math.max(0, ...done.map((peer) => peer.completedAtMs!));
+  const endMs = done.reduce((end, peer) => Math.max(end, peer.completedAtMs!), 0);
   const received = sum(peers, (peer) => peer.stats?.downloaded ?? 0);
   const shares = done.map((peer) => (peer.stats?.uploaded ?? 0) / torrentLength);
   return {
@@ -51,8 +52,8 @@ export function reportOf(peers: readonly SimPeer[], torrentLength: number): Swar
     seederCopies: sum(seeders, (peer) => peer.stats?.uploaded ?? 0) / torrentLength,
     wasteShare: sum(peers, (peer) => peer.stats?.wasted ?? 0) / Math.max(1, received),
     corruptBytes: sum(peers, (peer) => peer.stats?.corrupt ?? 0),
-    leastShared: Math.min(...shares),
-    mostShared: Math.max(...shares),
+    leastShared: shares.reduce((least, share) => Math.min(least, share), Infinity),
+    mostShared: shares.reduce((most, share) => Math.max(most, share), 0),
     overhead: sum(peers, (peer) => peer.host.uplink.sentBytes) / Math.max(1, received),
   };
 }
@@ -62,21 +63,32 @@ function lowerBoundMs(
   downloaders: readonly SimPeer[],
   torrentLength: number,
 ): number {
-  const seedRate = sum(seeders, (peer) => peer.host.uplink.bytesPerSec);
-  const allRates = seedRate + sum(downloaders, (peer) => peer.host.uplink.bytesPerSec);
-  const slowest = Math.min(...downloaders.map((peer) => peer.host.downlink.bytesPerSec));
-  const seconds = Math.max(
-    torrentLength / seedRate,
-    torrentLength / slowest,
-    (downloaders.length * torrentLength) / allRates,
-  );
+  const seconds = peerToPeerSeconds({
+    length: torrentLength,
+    server: sum(seeders, (peer) => peer.host.uplink.bytesPerSec),
+    up: downloaders.map(givesBytesPerSec),
+    slowestDown: downloaders.reduce(
+      (least, peer) => Math.min(least, peer.host.downlink.bytesPerSec),
+      Infinity,
+    ),
+  });
   return seconds * 1000;
+}
+
+/** What it can give; free riders give nothing, whatever their lines could carry. */
+function givesBytesPerSec(peer: SimPeer): number {
+  return peer.options.engine?.uploadSlots === 0 ? 0 : peer.host.uplink.bytesPerSec;
 }
 
 /** The value below which this share of them lies; `sorted` is in rising order. */
 function percentile(sorted: readonly number[], share: number): number {
   if (sorted.length === 0) return NaN;
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length))]!;
+}
+
+/** NaN of nothing. */
+export function meanOf<T>(items: readonly T[], of: (item: T) => number): number {
+  return sum(items, of) / items.length;
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {

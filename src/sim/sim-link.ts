@@ -40,6 +40,7 @@ export class SimLink
   readonly #process: SimProcess;
   #out!: Flow<SimMessage>;
   #in!: Flow<SimMessage>;
+  #other!: SimLink;
   #sink: LinkSink | null = null;
   /** open → closing (our `close`, the sink is told in the next turn) → closed (nothing is called any more). */
   #state: 'open' | 'closing' | 'closed' = 'open';
@@ -64,6 +65,8 @@ export class SimLink
     const far = new SimLink(network, to, from.host.nextSource(), true);
     near.#out = far.#in = flow(network, near, far);
     near.#in = far.#out = flow(network, far, near);
+    near.#other = far;
+    far.#other = near;
     // The caller's end exists once the answer is back, whatever becomes of the path in between.
     far.#out.lastByteMs = network.clock.now() + far.#out.path.latencyMs;
     return { near, far };
@@ -94,6 +97,25 @@ export class SimLink
 
   get isOpen(): boolean {
     return this.#state === 'open';
+  }
+
+  /** The other end. */
+  get other(): SimLink {
+    return this.#other;
+  }
+
+  /** Who listens here, if anybody does. */
+  get listener(): LinkSink | null {
+    return this.#sink;
+  }
+
+  /** How many messages of some kinds were sent here and have not been received at the other end. */
+  countUnderWay(ids: readonly number[]): number {
+    let count = 0;
+    this.#out.forEachUnderWay(({ id }) => {
+      if (ids.includes(id)) count++;
+    });
+    return count;
   }
 
   attach(sink: LinkSink): void {

@@ -37,6 +37,8 @@ export interface SimPeerOptions extends HostOptions {
   readonly keepsRecords?: boolean;
   readonly engine?: Partial<EngineOptions>;
   readonly sequential?: boolean;
+  /** How it chooses pieces. Default: rarest first, or in order if `sequential`. */
+  readonly picker?: 'rarest-first' | 'random' | 'sequential';
 }
 
 /** What all peers of a swarm share. */
@@ -66,6 +68,7 @@ export class SimPeer implements TorrentObserver {
   lastStats: TorrentStats | null = null;
   startedAtMs: number | null = null;
   completedAtMs: number | null = null;
+  firstPieceAtMs: number | null = null;
   leftAtMs: number | null = null;
   readonly rejects: { readonly piece: number; readonly from: readonly PeerAddress[] }[] = [];
   readonly bans: PeerAddress[] = [];
@@ -141,7 +144,7 @@ export class SimPeer implements TorrentObserver {
         trackers: [[announceUrl]],
         peers: this.options.knows ?? [],
         priorities: null,
-        sequential: this.options.sequential ?? false,
+        sequential: this.options.sequential ?? this.options.picker === 'sequential',
         trust: 'resume',
         paused: false,
         downLimit: Infinity,
@@ -149,6 +152,7 @@ export class SimPeer implements TorrentObserver {
       },
       this,
     );
+    this.#torrent.picker.random = this.options.picker === 'random';
   }
 
   /** Leaves in good order: tells peers and tracker, saves where it stands. */
@@ -211,7 +215,7 @@ export class SimPeer implements TorrentObserver {
   }
 
   onPiece(): void {
-    // The picker's set is looked at instead.
+    this.firstPieceAtMs ??= this.#setting.network.clock.now();
   }
 
   onFile(): void {

@@ -33,6 +33,18 @@ export interface SwarmOptions {
  *     swarm.addMany(100, { upBytesPerSec: 1e6 });
  *     swarm.runToCompletion(3_600_000);
  *     console.log(swarm.report());
+ *
+ * How to ask a question of it:
+ *
+ * - In numbers: `runScenario(scenario('textbook', { downloaders: 100, picker: 'random' }))` gives the times, the bound
+ *   and the digest; `scenarios.ts` holds those with a name, `scenario.ts` says what can be changed, and
+ *   `torrent-ts simulate` runs them from the shell.
+ * - In code, as above: `behaviours.ts` has free riders, liars and others as options for `add`, `churn.ts` losses and
+ *   arrivals, `SimPeerOptions` the rest (rates, latency, disk, what a client has at the start, engine options).
+ *   Whatever is to happen in between is an event: `swarm.clock.at(5000, () => peer.kill())`.
+ * - Chance comes from `swarm.rng('label')`, never from anywhere else, so that the seed tells all.
+ * - What must always hold is checked every `checkEvery` events; what a question is about is looked at in the end: in
+ *   `report()`, in the peers (`completedAtMs`, `rejects`, `bans`, `gone`, `stats`), or by `onEvent` message by message.
  */
 export class SimSwarm {
   readonly clock = new VirtualClock();

@@ -178,6 +178,15 @@ export class PiecePicker {
     this.#selection.sequential = value;
   }
 
+  /** Any piece instead of the rarest, to see what the order is worth. */
+  get random(): boolean {
+    return this.#selection.random;
+  }
+
+  set random(value: boolean) {
+    this.#selection.random = value;
+  }
+
   priority(piece: number): number {
     return this.#priorities[piece]!;
   }

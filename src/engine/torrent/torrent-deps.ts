@@ -7,6 +7,7 @@ import type { PeerFinder } from '../discovery/peer-finder.ts';
 import type { TrackerDriverOptions } from '../discovery/tracker-driver.ts';
 import type { ExternalAddress } from '../external-address.ts';
 import type { Greeter } from '../greeter.ts';
+import type { ChokerPolicy } from './choke-rounds.ts';
 import type { DialBudget } from './dialer.ts';
 import type { PeerRanks } from './peer-priority.ts';
 
@@ -20,7 +21,9 @@ export interface ConnectionCount {
 export interface TorrentDeps {
   readonly world: World;
   readonly rng: Rng;
-  readonly options: Pick<ResolvedOptions, 'uploadSlots' | 'connectionsPerTorrentMax' | 'encryption'>;
+  readonly options: Pick<ResolvedOptions, 'uploadSlots' | 'connectionsPerTorrentMax' | 'encryption'> & {
+    readonly choker?: ChokerPolicy;
+  };
   /** Buffers of pieces being received. */
   readonly slabs: SlabPool;
   /** Buffers of pieces being sent. */

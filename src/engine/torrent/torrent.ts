@@ -122,7 +122,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.up = deps.up.share(options.upLimit, onBug);
     this.roster = new PeerRoster(this.#rng.fork('roster'));
     this.#supply = new PeerSupply(this, deps);
-    this.#rounds = new ChokeRounds(this.#rng, deps.options.uploadSlots, this.swarm);
+    this.#rounds = new ChokeRounds(this.#rng, deps.options.uploadSlots, this.swarm, deps.options.choker);
     this.webSeeds = new WebSeeds(this, deps, (error) => observer.onWarning(error));
     this.tail = new TailShare(this.picker, metaInfo.geometry, this.swarm);
     this.#resume = new ResumeKeeper(metaInfo, this.#storage, deps.world.resume, options.resumeKey, {
