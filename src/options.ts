@@ -18,7 +18,10 @@ export interface ClientOptions {
   connectionsMax?: number;
   /** Connections of one torrent. Default: 55. */
   connectionsPerTorrentMax?: number;
-  /** Regular unchoke slots of each torrent; one optimistic slot comes on top. Default: 4. */
+  /**
+   * Regular unchoke slots of each torrent; optimistic ones come on top, one for five. Default: as many as the uplink is
+   * worth, 4 to 30.
+   */
   uploadSlots?: number;
   /** Bytes for piece buffers and the read cache together. Default: 256 MiB. */
   memory?: number;
@@ -96,7 +99,7 @@ export interface ResolvedOptions {
   readonly upLimit: number;
   readonly connectionsMax: number;
   readonly connectionsPerTorrentMax: number;
-  readonly uploadSlots: number;
+  readonly uploadSlots: number | null;
   readonly memory: number;
   readonly pex: boolean;
   readonly lsd: boolean;
@@ -118,7 +121,7 @@ export const DEFAULTS: ResolvedOptions = Object.freeze({
   upLimit: Infinity,
   connectionsMax: 200,
   connectionsPerTorrentMax: 55,
-  uploadSlots: 4,
+  uploadSlots: null,
   memory: 256 * MiB,
   pex: true,
   lsd: true,
@@ -150,7 +153,7 @@ export function resolveOptions(options: ClientOptions = {}): ResolvedOptions {
   checkNumber('upLimit', resolved.upLimit, 1, Infinity, false);
   checkNumber('connectionsMax', resolved.connectionsMax, 1, 65_535, true);
   checkNumber('connectionsPerTorrentMax', resolved.connectionsPerTorrentMax, 1, 65_535, true);
-  checkNumber('uploadSlots', resolved.uploadSlots, 0, 10_000, true);
+  if (resolved.uploadSlots !== null) checkNumber('uploadSlots', resolved.uploadSlots, 0, 10_000, true);
   checkNumber('memory', resolved.memory, MEMORY_MIN, Number.MAX_SAFE_INTEGER, true);
   for (const name of ['refuseLocalTrackers', 'pex', 'lsd'] as const) {
     if (typeof resolved[name] !== 'boolean') throw new UsageError(`option ${name} must be true or false`);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { PieceSet } from '../../src/util/piece-set.ts';
 import { Feature } from '../../src/wire/handshake.ts';
 import { EngineBench, FakePeer, singleFile } from './support/fake-world.ts';
 
@@ -391,6 +392,7 @@ describe('requests to us', () => {
     bench.disk.put(many);
     bench.add(many);
     bench.settle();
+    crowd(bench, many);
     const peer = bench.inbound(many);
     const allowed = peer
       .heard()
@@ -425,6 +427,7 @@ describe('requests to us', () => {
 
   test('end with a choke: what waits is refused', () => {
     const bench = seeding({}, { uploadSlots: 1 });
+    crowd(bench, torrent);
     const first = bench.inbound(torrent).say((sink) => sink.onInterested());
     first.queuedBytes = 600_000;
     first.say(
@@ -443,6 +446,7 @@ describe('requests to us', () => {
 describe('flips', () => {
   test('of interest within a chunk reach the choker once', () => {
     const bench = seeding();
+    crowd(bench, torrent);
     const peer = bench.inbound(torrent);
     peer.heard();
     const flip = [
@@ -492,6 +496,17 @@ function seeding(...options: Parameters<typeof downloading>): EngineBench {
   bench.add(torrent, options[0]);
   bench.settle();
   return bench;
+}
+
+/** Two peers that have everything between them: we are not the only source of any piece. */
+function crowd(bench: EngineBench, of: typeof torrent): void {
+  const { pieceCount } = of.metaInfo;
+  for (const isFirst of [true, false]) {
+    const have = new PieceSet(pieceCount);
+    for (let piece = 0; piece < pieceCount; piece++) if (piece > 0 === isFirst) have.add(piece);
+    bench.inbound(of).say((sink) => sink.onBitfield(have.bytes));
+  }
+  bench.seconds(1);
 }
 
 function accept(bench: EngineBench, options: ConstructorParameters<typeof FakePeer>[0] = {}): FakePeer {

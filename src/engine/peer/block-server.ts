@@ -3,6 +3,7 @@ import type { PieceSet } from '../../util/piece-set.ts';
 import { PeerError, type PeerLink } from '../../wire/link.ts';
 import type { BandwidthShare } from '../bandwidth.ts';
 import { BAD_REQUESTS_MAX, REQUEST_LENGTH_MAX } from '../limits.ts';
+import type { FirstCopies } from '../torrent/first-copies.ts';
 import type { ReadCache } from '../torrent/read-cache.ts';
 import { UploadQueue, type UploadHost } from './upload-queue.ts';
 
@@ -17,6 +18,8 @@ export interface ServerHost {
   readonly geometry: PieceGeometry;
   readonly cache: ReadCache;
   readonly up: BandwidthShare;
+  /** Hears what peers ask for and get. */
+  readonly rounds: { readonly firstCopies: FirstCopies };
   /** Do we have it, verified and on disk? */
   hasPiece(piece: number): boolean;
   /** False while the disk refuses reads. */
@@ -35,6 +38,7 @@ export interface ServerPeer {
   readonly upRate: number;
   /** Pieces it has. */
   readonly have: PieceSet;
+  readonly server: BlockServer;
   onUploaded(bytes: number): void;
 }
 
@@ -48,6 +52,8 @@ export class BlockServer implements UploadHost {
   #queue: UploadQueue | null = null;
   /** Blocks that may still be taken of each allowed-fast piece. */
   #allowed: Map<number, number> | null = null;
+  /** Begun pieces that it may have in full although we choke it now. */
+  #owed: Set<number> | null = null;
   #badRequests = 0;
 
   constructor(host: ServerHost, peer: ServerPeer) {
@@ -80,13 +86,21 @@ export class BlockServer implements UploadHost {
     }
   }
 
+  /** Before a choke: this piece is still to be had to its end (BEP 6 *allowed fast*). */
+  owe(piece: number): void {
+    if (!this.#peer.fast) return;
+    this.#owed ??= new Set();
+    this.#owed.add(piece);
+    this.link.allowedFast(piece);
+  }
+
   onRequest(piece: number, begin: number, length: number): void {
     const { geometry } = this.#host;
     if (!geometry.isRange(piece, begin, length, REQUEST_LENGTH_MAX) || !this.#host.hasPiece(piece)) {
       this.#refuse(piece, begin, length);
       return;
     }
-    if (this.#peer.weChoke && !this.#takeAllowed(piece)) {
+    if (this.#peer.weChoke && !this.#owed?.has(piece) && !this.#takeAllowed(piece)) {
       // Hundreds of requests may have crossed with the choke on their way.
       if (this.#host.now() - this.#peer.chokedAt < CHOKE_GRACE_MS) this.#reject(piece, begin, length);
       else this.#refuse(piece, begin, length);
@@ -98,6 +112,7 @@ export class BlockServer implements UploadHost {
       this.#reject(piece, begin, length);
     } else if (!this.#queue.has(piece, begin, length)) {
       this.#queue.add(piece, begin, length);
+      this.#host.rounds.firstCopies.onAsked(this.#peer, piece);
     }
   }
 
@@ -109,7 +124,7 @@ export class BlockServer implements UploadHost {
   /** We choke the peer: what it waits for is dropped, but for pieces that it may have while choked. */
   onWeChoke(): void {
     this.#queue?.drop(
-      (piece) => this.#allowed?.has(piece) ?? false,
+      (piece) => (this.#owed?.has(piece) ?? false) || (this.#allowed?.has(piece) ?? false),
       (piece, begin, length) => this.#reject(piece, begin, length),
     );
   }
@@ -123,8 +138,13 @@ export class BlockServer implements UploadHost {
     this.#queue?.close();
   }
 
-  onSent(bytes: number): void {
+  onSent(piece: number, bytes: number): void {
     this.#peer.onUploaded(bytes);
+    this.#host.rounds.firstCopies.onGiven(this.#peer, piece, bytes);
+  }
+
+  mayGive(piece: number): boolean {
+    return this.#host.rounds.firstCopies.mayGive(this.#peer, piece, this.#host.now());
   }
 
   onUnreadable(piece: number, begin: number, length: number): void {

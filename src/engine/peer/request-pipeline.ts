@@ -20,7 +20,7 @@ import {
 
 /** What a quarter second of a fast link would ask for is cut here: memory, and the tail of the download, matter more. */
 const SLACK_BLOCKS_MAX = 512;
-const SLACK_SECONDS = 0.25;
+const SLACK_SECONDS = 1;
 /** The window covers this many round trips, so that jitter does not drain it. */
 const ROUND_TRIPS = 1.5;
 const WINDOW_MIN = 4;

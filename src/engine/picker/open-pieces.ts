@@ -162,6 +162,11 @@ export class OpenPieces {
     return this.#priorities[a] === this.#priorities[b] && counts[a] === counts[b];
   }
 
+  /** Do only complete peers have it? */
+  isScarce(piece: number): boolean {
+    return this.#availability.counts[piece] === 0;
+  }
+
   /** Has any open piece a copy in the swarm? */
   get anyAvailable(): boolean {
     if (this.#size === 0) return false;

@@ -82,6 +82,11 @@ export class Selection {
 
     const isStart = this.#have.count < RANDOM_FIRST_PIECES;
     const tooManyBegun = this.#partials.withFree.length > MAX_PARTIALS_PER_PEER * this.#peers.count;
+    const reserved = tooManyBegun ? -1 : this.#reserved(entry, options.suggested);
+    if (reserved >= 0) {
+      if (this.#mediator.mayStartPiece(reserved)) return reserved;
+      this.withheld = true;
+    }
     const shared = this.#begun(entry, speed, isStart || tooManyBegun);
     const fresh = this.#fresh(
       entry,
@@ -142,6 +147,18 @@ export class Selection {
   #isAbandoned(partial: PartialPiece): boolean {
     const worker = this.#peers.slots[partial.workerSlot];
     return worker?.current !== partial.piece || worker.outstanding === 0 || worker.peer.snubbed;
+  }
+
+  /**
+   * A piece that only complete peers have, and that this one names to us (BEP 6 *suggest piece*): it names another to
+   * everybody else, so it is ours to fetch, before we help with pieces that are in the swarm already.
+   */
+  #reserved(entry: PeerEntry, suggested: readonly number[] | undefined): number {
+    if (!suggested || entry.openCount === 0) return -1;
+    for (const piece of suggested) {
+      if (this.#open.has(piece) && hasBit(entry.bytes, piece) && this.#open.isScarce(piece)) return piece;
+    }
+    return -1;
   }
 
   #fresh(

@@ -1,52 +1,117 @@
+import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import type { Rng } from '../../util/rng.ts';
 import { Choker } from '../choker/choker.ts';
+import { slotsFor } from '../choker/slots.ts';
 import { CHOKE_ROUND_BEATS } from '../limits.ts';
 import type { PeerSession } from '../peer/peer-session.ts';
+import type { PiecePicker } from '../picker/piece-picker.ts';
+import { FirstCopies } from './first-copies.ts';
 import type { Swarm } from './swarm.ts';
+import type { TorrentCounters } from './torrent-stats.ts';
 
 /** Whom a download serves: those that give most (BEP 3), or all in turns, to see what tit-for-tat is worth. */
 export type ChokerPolicy = 'tit-for-tat' | 'round-robin';
 
+/** What the rounds need of their torrent. */
+export interface ChokeRoundsHost {
+  readonly geometry: PieceGeometry;
+  readonly picker: PiecePicker;
+  readonly swarm: Swarm;
+  readonly counters: TorrentCounters;
+  now(): number;
+  readonly options: { readonly superSeed?: boolean };
+}
+
 /**
  * Tit-for-tat in time: a round every 10 s, whose optimistic slot moves every third round (BEP 3), and in between a free
- * slot is given away at once. Applies what `Choker` decides.
+ * slot is given away at once. Applies what `Choker` decides, with as many slots as the uplink is worth, and lets
+ * `FirstCopies` say which pieces a seed gives first.
  */
 export class ChokeRounds {
+  readonly firstCopies: FirstCopies;
   readonly #choker: Choker<PeerSession>;
-  readonly #swarm: Swarm;
+  readonly #host: ChokeRoundsHost;
   readonly #policy: ChokerPolicy;
+  /** Slots follow the measured rate. */
+  readonly #isAuto: boolean;
   /** Each torrent has its own beat, so that the rounds of many do not coincide. */
   #beat: number;
 
-  constructor(rng: Rng, slots: number, swarm: Swarm, policy: ChokerPolicy = 'tit-for-tat') {
+  /** @param slots Null for as many as the uplink is worth. */
+  constructor(rng: Rng, slots: number | null, host: ChokeRoundsHost, policy: ChokerPolicy = 'tit-for-tat') {
+    this.#host = host;
     this.#policy = policy;
-    this.#choker = new Choker(rng.fork('choker'), slots);
-    this.#swarm = swarm;
+    this.#isAuto = slots === null;
+    this.#choker = new Choker(rng.fork('choker'), slots ?? slotsFor(0, host.geometry.pieceLength));
+    this.firstCopies = new FirstCopies(host, rng.fork('first copies'), host.options.superSeed ?? false);
     this.#beat = rng.below(CHOKE_ROUND_BEATS);
   }
 
   /** Once a second. */
   onBeat(isSeed: boolean, now: number): void {
     const seeding = this.#servesAsSeed(isSeed);
-    if (++this.#beat % CHOKE_ROUND_BEATS !== 0 || this.#swarm.size === 0) return;
-    const unchoked = this.#choker.round(this.#swarm.sessions, { seeding, now });
-    // First make room, then fill it.
-    for (const session of this.#swarm.sessions) if (!unchoked.has(session)) session.choke();
-    for (const session of unchoked) session.unchoke();
+    const { swarm } = this.#host;
+    this.#beat++;
+    if (swarm.size === 0) return;
+    this.#countSlots(seeding, now);
+    if (this.#beat % CHOKE_ROUND_BEATS === 0) this.#round(seeding, now);
+    this.firstCopies.review(now);
+    for (const session of swarm.sessions) {
+      if (session.weChoke) continue;
+      this.firstCopies.serve(session);
+      session.server.pump();
+    }
   }
 
   /** Somebody became interested or stopped being so, or left: a free slot may have a taker. */
   onVacancy(isSeed: boolean, now: number): void {
     const seeding = this.#servesAsSeed(isSeed);
-    for (const session of this.#choker.overflow(this.#swarm.sessions, { seeding, now })) session.choke();
-    for (const session of this.#choker.fill(this.#swarm.sessions, { seeding, now })) session.unchoke();
+    const { sessions } = this.#host.swarm;
+    for (const session of this.#choker.overflow(sessions, { seeding, now })) this.#choke(session);
+    this.#fill(seeding, now);
   }
 
   onGone(session: PeerSession): void {
     this.#choker.onGone(session);
+    this.firstCopies.onGone(session);
   }
 
   #servesAsSeed(isSeed: boolean): boolean {
     return isSeed || this.#policy === 'round-robin';
+  }
+
+  #round(seeding: boolean, now: number): void {
+    const { sessions } = this.#host.swarm;
+    const unchoked = this.#choker.round(sessions, { seeding, now });
+    // First make room, then fill it.
+    for (const session of sessions) if (!unchoked.has(session)) this.#choke(session);
+    for (const session of unchoked) this.#unchoke(session, now);
+  }
+
+  #fill(seeding: boolean, now: number): void {
+    for (const session of this.#choker.fill(this.#host.swarm.sessions, { seeding, now })) {
+      this.#unchoke(session, now);
+    }
+  }
+
+  #countSlots(seeding: boolean, now: number): void {
+    if (!this.#isAuto) return;
+    const before = this.#choker.slots;
+    this.#choker.slots = slotsFor(this.#host.counters.upRate(now), this.#host.geometry.pieceLength);
+    if (this.#choker.slots > before) this.#fill(seeding, now);
+  }
+
+  #choke(session: PeerSession): void {
+    if (session.weChoke) return;
+    this.firstCopies.onChoke(session);
+    session.choke();
+  }
+
+  #unchoke(session: PeerSession, now: number): void {
+    if (!session.weChoke) return;
+    // It hears what to ask for before it may ask.
+    this.firstCopies.review(now);
+    this.firstCopies.serve(session);
+    session.unchoke();
   }
 }

@@ -64,12 +64,21 @@ export class Reception {
   /** What we say first: our extensions, what we have, and what the peer may take while choked. */
   introduce(session: PeerSession): void {
     const { link, fast } = session;
-    const { have } = this.#torrent.picker;
+    const { picker, rounds } = this.#torrent;
+    const { have } = picker;
+    const now = this.#torrent.now();
     this.sendExtendedHandshake(session);
+    rounds.firstCopies.review(now);
+    if (rounds.firstCopies.keepInTheDark(session, now)) {
+      if (fast) link.haveNone();
+      rounds.firstCopies.serve(session);
+      return;
+    }
     if (fast && have.isFull) link.haveAll();
     else if (fast && have.isEmpty) link.haveNone();
     else if (!have.isEmpty) link.bitfield(have.bytes);
-    if (fast && !have.isEmpty) this.#allowFast(session);
+    // What everybody lacks goes out once, to those who can pass it on, and not beside the slots to anybody.
+    if (fast && !have.isEmpty && !rounds.firstCopies.isActive) this.#allowFast(session);
   }
 
   /** BEP 10; again when something in it changed. */

@@ -35,4 +35,6 @@ export interface TorrentOptions {
   readonly paused: boolean;
   readonly downLimit: number;
   readonly upLimit: number;
+  /** Hide what we have while we are the only seed (BEP 16). */
+  readonly superSeed?: boolean;
 }

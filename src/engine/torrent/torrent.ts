@@ -68,7 +68,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   readonly #storage: TorrentStorage;
   readonly #pieces: PieceFlow;
   readonly #supply: PeerSupply;
-  readonly #rounds: ChokeRounds;
+  readonly rounds: ChokeRounds;
   readonly #resume: ResumeKeeper;
   readonly #disk: DiskHealth;
   readonly #discovery: Discovery;
@@ -122,7 +122,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.up = deps.up.share(options.upLimit, onBug);
     this.roster = new PeerRoster(this.#rng.fork('roster'));
     this.#supply = new PeerSupply(this, deps);
-    this.#rounds = new ChokeRounds(this.#rng, deps.options.uploadSlots, this.swarm, deps.options.choker);
+    this.rounds = new ChokeRounds(this.#rng, deps.options.uploadSlots, this, deps.options.choker);
     this.webSeeds = new WebSeeds(this, deps, (error) => observer.onWarning(error));
     this.tail = new TailShare(this.picker, metaInfo.geometry, this.swarm);
     this.#resume = new ResumeKeeper(metaInfo, this.#storage, deps.world.resume, options.resumeKey, {
@@ -312,7 +312,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
       this.tail.onBeat();
       this.#reception.onBeat(now);
       for (const session of [...this.swarm.sessions]) session.onBeat(now);
-      this.#rounds.onBeat(this.isSeeding, now);
+      this.rounds.onBeat(this.isSeeding, now);
     }
     this.#pieces.onBeat(now);
     this.#disk.onBeat(now);
@@ -344,7 +344,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   // — SessionHost
 
   onInterestChanged(): void {
-    this.#rounds.onVacancy(this.isSeeding, this.now());
+    this.rounds.onVacancy(this.isSeeding, this.now());
   }
 
   onPeerComplete(session: PeerSession): void {
@@ -361,11 +361,11 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#deps.connections.count--;
     session.extensions?.onGone(reason);
     this.picker.onPeerLeft(session);
-    this.#rounds.onGone(session);
+    this.rounds.onGone(session);
     if (session.known) this.#supply.onGone(session.known, reason);
     this.#observer.onPeerGone(session.link.remote, reason);
     if (!this.#lifecycle.isActive) return;
-    this.#rounds.onVacancy(this.isSeeding, this.now());
+    this.rounds.onVacancy(this.isSeeding, this.now());
     this.swarm.wakeStarved(this.now());
     this.#supply.fill();
   }
