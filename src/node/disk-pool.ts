@@ -97,6 +97,11 @@ export class DiskPool {
     });
   }
 
+  /** Starts a thread before there is work for it: to start takes longer than the first job. */
+  warmUp(): void {
+    if (this.#workers.length === 0 && !this.#isClosed) this.#start();
+  }
+
   /** Closes the files `tops` and what lies below them, in all threads. */
   release(tops: readonly string[], done: () => void): void {
     this.#tellAll({ kind: 'release', tops }, done);
