@@ -4,10 +4,13 @@ import { mkdir, realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createTorrent, type CreateOptions } from './create-torrent.ts';
 import { Engine } from './engine/engine.ts';
-import type { TorrentObserver } from './engine/torrent/torrent-options.ts';
+import { PendingTorrent } from './engine/metadata/pending-torrent.ts';
+import type { TorrentObserver, TorrentOptions } from './engine/torrent/torrent-options.ts';
 import { StorageError, UsageError } from './errors.ts';
 import type { ClientEvents } from './events.ts';
+import type { Magnet } from './metainfo/magnet.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
+import { parseInfo } from './metainfo/parse-torrent.ts';
 import { deleteData } from './node/delete-data.ts';
 import { openNodeWorld, type NodeWorld } from './node/node-world.ts';
 import { defaultStateDir } from './node/state-dir.ts';
@@ -19,11 +22,13 @@ import {
   resolveOptions,
   type AddOptions,
   type ClientOptions,
+  type FilePriority,
   type ResolvedOptions,
 } from './options.ts';
-import { loadTorrent, type TorrentSource } from './load-torrent.ts';
-import { selectFiles } from './select-files.ts';
+import { loadSource, type TorrentSource } from './load-torrent.ts';
+import { selectFiles, selectRanges } from './select-files.ts';
 import { checkPeer, checkWebSeeds, TorrentHandle } from './torrent-handle.ts';
+import type { PeerAddress } from './util/ip.ts';
 import { VERSION } from './version.ts';
 
 /** A closing client does not wait longer for trackers and disks. */
@@ -84,7 +89,11 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   /**
    * Adds a torrent and starts it. The same torrent again gives the same handle; its new trackers and peers are added.
-   * @throws MetainfoError for a bad torrent, UsageError for bad options, StorageError if `dir` cannot be made.
+   *
+   * A magnet link is begun in the state `metadata`, in which its handle knows nothing of files and pieces yet. A .torrent
+   * of what was added as a magnet link makes its metadata known.
+   * @throws MetainfoError for a bad torrent, MagnetError for a bad magnet link, UsageError for bad options, StorageError
+   * if `dir` cannot be made.
    */
   async add(
     source: TorrentSource,
@@ -94,48 +103,69 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     checkAddOptions(options);
     const peers = (options.peers ?? []).map(checkPeer);
     if (options.webSeeds) checkWebSeeds(options.webSeeds);
-    const metaInfo = await loadTorrent(source, this.#world.http, options.signal);
-    const webSeeds = options.webSeeds === false ? [] : [...metaInfo.webSeeds, ...(options.webSeeds ?? [])];
-    const wanted = options.files ? selectFiles(metaInfo, options.files) : null;
-    const known = this.#torrents.get(metaInfo.infoHashHex);
+    const found = await loadSource(source, this.#world.http, options.signal);
+    const { infoHashHex } = found;
+    const webSeeds = options.webSeeds === false ? [] : [...found.webSeeds, ...(options.webSeeds ?? [])];
+    // Before anything is begun: a filter that fits nothing is a mistake.
+    if ('infoBytes' in found) prioritiesOf(found, found, options);
+    const known = this.#torrents.get(infoHashHex);
     const dir = known?.dir ?? (await prepareDir(resolve(options.dir ?? this.#options.dir)));
     // The files of the one before are not ours until it is gone; how that ended is the business of who removed it.
-    await this.#removing.get(metaInfo.infoHashHex)?.catch(() => undefined);
+    await this.#removing.get(infoHashHex)?.catch(() => undefined);
     options.signal?.throwIfAborted();
     this.#throwIfClosed();
     // Somebody may have added the same torrent while we waited.
-    const same = this.#torrents.get(metaInfo.infoHashHex);
+    const same = this.#torrents.get(infoHashHex);
     if (same) {
-      same.addTrackers([...metaInfo.trackers.flat(), ...(options.trackers ?? [])]);
-      same.addPeers(peers);
+      same.addTrackers([...found.trackers.flat(), ...(options.trackers ?? [])]);
+      same.addPeers('infoBytes' in found ? peers : [...found.peers, ...peers]);
       same.addWebSeeds(webSeeds);
+      const { engineTorrent } = same;
+      if ('infoBytes' in found && engineTorrent instanceof PendingTorrent) engineTorrent.supply(found);
       return same;
     }
-    const handle = new TorrentHandle(metaInfo, dir, (observer: TorrentObserver) =>
-      this.#engine.addTorrent(
-        metaInfo,
-        {
-          dir,
-          resumeKey: resumeKey(metaInfo, dir),
-          trackers: [...metaInfo.trackers, ...(options.trackers ?? []).map((url) => [url])],
-          peers,
-          webSeeds,
-          priorities: wanted && metaInfo.files.map((file) => (wanted[file.index] ? 'normal' : 'skip')),
-          sequential: options.sequential ?? false,
-          trust: options.trust ?? 'resume',
-          paused: options.paused ?? false,
-          downLimit: options.downLimit ?? Infinity,
-          upLimit: options.upLimit ?? Infinity,
-        },
-        observer,
-      ),
+    const withOwn = { ...options, webSeeds };
+    const handle = new TorrentHandle(found, dir, (observer: TorrentObserver) =>
+      'infoBytes' in found
+        ? this.#engine.addTorrent(found, torrentOptions(found, found, dir, withOwn, peers), observer)
+        : this.#addMagnet(found, dir, withOwn, peers, observer),
     );
     handle.on('state', (state) => {
       if (state === 'downloading') this.#lock(handle);
     });
     handle.begin();
-    this.#torrents.set(metaInfo.infoHashHex, handle);
+    this.#torrents.set(infoHashHex, handle);
     return handle;
+  }
+
+  #addMagnet(
+    magnet: Magnet,
+    dir: string,
+    options: OwnOptions,
+    peers: readonly PeerAddress[],
+    observer: TorrentObserver,
+  ): PendingTorrent {
+    return this.#engine.addPending(
+      {
+        infoHash: magnet.infoHash,
+        infoHashHex: magnet.infoHashHex,
+        trackers: [...magnet.trackers, ...(options.trackers ?? [])].map((url) => [url]),
+        peers: [
+          ...magnet.peers.map((address) => ({ address, source: 'magnet' as const })),
+          ...peers.map((address) => ({ address, source: 'user' as const })),
+        ],
+        metadataMax: this.#options.metadataMax,
+        paused: options.paused ?? false,
+        plan: (infoBytes) => {
+          const trackers = magnet.trackers.map((url) => [url]);
+          const notes = { trackers, webSeeds: magnet.webSeeds };
+          const metaInfo = parseInfo(infoBytes, notes, { windows: process.platform === 'win32' });
+          const paused = options.metadataOnly ?? false;
+          return { metaInfo, options: torrentOptions(metaInfo, magnet, dir, { ...options, paused }, []) };
+        },
+      },
+      observer,
+    );
   }
 
   /** Makes a torrent of a file or folder and seeds it where it is. */
@@ -178,12 +208,17 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   async #remove(torrent: TorrentHandle, withData: boolean): Promise<void> {
     await new Promise<void>((done) => this.#engine.removeTorrent(torrent.engineTorrent, done));
-    this.#unlock(resumeKey(torrent.metaInfo, torrent.dir));
-    await new Promise<void>((done) => {
-      if (this.#world.resume) this.#world.resume.remove(resumeKey(torrent.metaInfo, torrent.dir), done);
-      else done();
-    });
-    if (withData) await deleteData(torrent.metaInfo, torrent.dir);
+    const { dir, infoHash, metaInfo } = torrent;
+    const key = resumeKey(infoHash, dir);
+    this.#unlock(key);
+    // What was kept of its metadata goes too.
+    for (const record of [key, infoHash]) {
+      await new Promise<void>((done) => {
+        if (this.#world.resume) this.#world.resume.remove(record, done);
+        else done();
+      });
+    }
+    if (withData && metaInfo) await deleteData(metaInfo, dir);
   }
 
   /** Bytes per second over all torrents; Infinity is no limit. */
@@ -217,7 +252,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   /** Only one process may write a torrent's files; any number may read them. */
   #lock(handle: TorrentHandle): void {
-    const key = resumeKey(handle.metaInfo, handle.dir);
+    const key = resumeKey(handle.infoHash, handle.dir);
     if (this.#stateDir === null || this.#locks.has(key) || handle.state === 'closed') return;
     try {
       const lock = takeStateLock(this.#stateDir, key);
@@ -252,10 +287,49 @@ async function within(timeoutMs: number, end: Promise<void>): Promise<void> {
   clearTimeout(timer);
 }
 
+/** Options of one torrent, its web seeds those of its source too. */
+type OwnOptions = Omit<AddOptions, 'webSeeds'> & { readonly webSeeds: readonly string[] };
+
+function torrentOptions(
+  metaInfo: MetaInfo,
+  source: MetaInfo | Magnet,
+  dir: string,
+  options: OwnOptions,
+  peers: readonly PeerAddress[],
+): TorrentOptions {
+  return {
+    dir,
+    resumeKey: resumeKey(metaInfo.infoHashHex, dir),
+    trackers: [...metaInfo.trackers, ...(options.trackers ?? []).map((url) => [url])],
+    peers,
+    webSeeds: options.webSeeds,
+    priorities: prioritiesOf(metaInfo, source, options),
+    sequential: options.sequential ?? false,
+    trust: options.trust ?? 'resume',
+    paused: options.paused ?? false,
+    downLimit: options.downLimit ?? Infinity,
+    upLimit: options.upLimit ?? Infinity,
+  };
+}
+
+/**
+ * What is wanted of each file: as the user says, else as a magnet link does (BEP 53), else null.
+ * @throws UsageError if the user's filter fits nothing.
+ */
+function prioritiesOf(
+  metaInfo: MetaInfo,
+  source: MetaInfo | Magnet,
+  { files }: Pick<AddOptions, 'files'>,
+): FilePriority[] | null {
+  const select = 'select' in source ? source.select : null;
+  const wanted = files ? selectFiles(metaInfo, files) : select && selectRanges(metaInfo, select);
+  return wanted && metaInfo.files.map((file) => (wanted[file.index] ? 'normal' : 'skip'));
+}
+
 /** Resume records are kept by torrent and real folder, so that the same torrent may lie in two places. */
-function resumeKey(metaInfo: MetaInfo, dir: string): string {
+function resumeKey(infoHash: string, dir: string): string {
   const place = createHash('sha1').update(dir).digest('hex').slice(0, 16);
-  return `${metaInfo.infoHashHex}${place}`;
+  return `${infoHash}${place}`;
 }
 
 async function prepareDir(dir: string): Promise<string> {

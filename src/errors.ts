@@ -8,7 +8,8 @@
  * | ERR_LOCKED | UsageError | another process downloads this torrent to this folder |
  * | ERR_BENCODE | MetainfoError | the bytes are not valid bencode |
  * | ERR_METAINFO | MetainfoError | bencode, but not a valid torrent |
- * | ERR_UNSUPPORTED | MetainfoError | a valid torrent of a kind we cannot download (v2 only) |
+ * | ERR_UNSUPPORTED | MetainfoError, MagnetError | a valid torrent of a kind we cannot download (v2 only) |
+ * | ERR_MAGNET | MagnetError | not a magnet link, or one without a usable info hash |
  * | ERR_TRACKER | TrackerError | a tracker failed or refused |
  * | ERR_WEB_SEED | WebSeedError | a web seed cannot be used, at least for now |
  * | ERR_DISK_FULL | StorageError | no space left, or a quota |
@@ -28,6 +29,7 @@ export type ErrorCode =
   | 'ERR_BENCODE'
   | 'ERR_METAINFO'
   | 'ERR_UNSUPPORTED'
+  | 'ERR_MAGNET'
   | 'ERR_TRACKER'
   | 'ERR_WEB_SEED'
   | StorageErrorCode
@@ -78,6 +80,20 @@ export class MetainfoError extends TorrentTsError {
     this.code = detail.code ?? 'ERR_METAINFO';
     this.field = detail.field ?? '';
     this.offset = detail.offset ?? -1;
+  }
+}
+
+/** The magnet link's fault. */
+export class MagnetError extends TorrentTsError {
+  override readonly name = 'MagnetError';
+  readonly code: 'ERR_MAGNET' | 'ERR_UNSUPPORTED';
+  /** The parameter that is to blame, such as `xt`; empty if it is the whole link. */
+  readonly field: string;
+
+  constructor(message: string, detail: { code?: 'ERR_MAGNET' | 'ERR_UNSUPPORTED'; field?: string } = {}) {
+    super(message);
+    this.code = detail.code ?? 'ERR_MAGNET';
+    this.field = detail.field ?? '';
   }
 }
 

@@ -1,21 +1,24 @@
 import type { TorrentTsError } from './errors.ts';
-import type { FileEntry } from './metainfo/metainfo.ts';
+import type { FileEntry, MetaInfo } from './metainfo/metainfo.ts';
 import type { FilePriority } from './options.ts';
 import type { PeerAddress } from './util/ip.ts';
 
 /**
  * What a torrent is doing.
  *
- * `checking`: comparing files on disk with the torrent. `downloading`: some wanted piece is missing. `seeding`: all
+ * `metadata`: of a magnet link, whose torrent peers have yet to tell. `checking`: comparing files on disk with the torrent. `downloading`: some wanted piece is missing. `seeding`: all
  * wanted pieces are there. `stalled`: the disk refused something; uploads go on and the write is tried again.
  */
 export type TorrentState =
-  'checking' | 'downloading' | 'seeding' | 'stalled' | 'paused' | 'failed' | 'closed';
+  'metadata' | 'checking' | 'downloading' | 'seeding' | 'stalled' | 'paused' | 'failed' | 'closed';
 
 /** A snapshot of one torrent. Byte counts are bytes, rates bytes per second. */
 export interface TorrentStats {
   readonly state: TorrentState;
-  /** Share of wanted bytes that are verified and on disk, 0 to 1. While checking: share of pieces checked. */
+  /**
+   * Share of wanted bytes that are verified and on disk, 0 to 1. While checking: share of pieces checked. In state
+   * `metadata`: share of the metadata that is here.
+   */
   readonly progress: number;
   /** Bytes of wanted files, pad files left out. */
   readonly wantedBytes: number;
@@ -95,6 +98,8 @@ export interface BanInfo {
 /** Events of a `TorrentHandle`. No event throws if nobody listens. */
 export interface TorrentEvents {
   state: [state: TorrentState, before: TorrentState];
+  /** Of a magnet link: what the torrent is, is known now. */
+  metadata: [metaInfo: MetaInfo];
   /** A piece passed its hash and is on disk. `from` are the peers that sent its blocks. */
   piece: [piece: number, from: readonly PeerAddress[]];
   /** A piece failed its hash and was thrown away. */

@@ -3,6 +3,8 @@ export { Client } from './client.ts';
 export { TorrentHandle, PieceState } from './torrent-handle.ts';
 export { loadTorrent, type TorrentSource } from './load-torrent.ts';
 export { parseTorrent } from './metainfo/parse-torrent.ts';
+export { parseMagnet, writeMagnet, type Magnet, type MagnetParts } from './metainfo/magnet.ts';
+export { writeTorrent, type TorrentNotes } from './metainfo/write-torrent.ts';
 export { createTorrent, type CreateOptions, type CreatedTorrent } from './create-torrent.ts';
 export { verify, type VerifiedFile, type VerifyOptions, type VerifyResult } from './verify.ts';
 export { selectFiles } from './select-files.ts';
@@ -11,6 +13,7 @@ export { TrackerServer, type TrackerServerOptions, type TrackerServerStats } fro
 export {
   InternalError,
   ListenError,
+  MagnetError,
   MetainfoError,
   ResumeError,
   StorageError,

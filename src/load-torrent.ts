@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { MetainfoError, UsageError } from './errors.ts';
+import { parseMagnet, type Magnet } from './metainfo/magnet.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
 import { parseTorrent } from './metainfo/parse-torrent.ts';
 import { toStorageError } from './node/storage-errors.ts';
@@ -10,9 +11,28 @@ import type { HttpPort, HttpResponse } from './ports.ts';
 /** The largest .torrent that is read: the hashes of 2,097,152 pieces take 40 MiB. */
 const TORRENT_BYTES_MAX = 64 * 1_048_576;
 const FETCH_TIMEOUT_MS = 30_000;
+const MAGNET = /^\s*magnet:/i;
 
-/** What `add` takes: a path or an http(s) URL of a .torrent, its bytes, or what `parseTorrent` made of them. */
-export type TorrentSource = string | URL | Uint8Array | MetaInfo;
+/**
+ * What `add` takes: a path or an http(s) URL of a .torrent, its bytes, or what `parseTorrent` made of them; a magnet link,
+ * or what `parseMagnet` made of it.
+ */
+export type TorrentSource = string | URL | Uint8Array | MetaInfo | Magnet;
+
+/**
+ * A torrent, or of a magnet link what it says.
+ * @throws MagnetError for a bad magnet link, otherwise as `loadTorrent` does.
+ */
+export async function loadSource(
+  source: TorrentSource,
+  http: HttpPort | null,
+  signal?: AbortSignal,
+): Promise<MetaInfo | Magnet> {
+  if (isMagnet(source)) return source;
+  const isText = typeof source === 'string' || source instanceof URL;
+  if (isText && MAGNET.test(String(source))) return parseMagnet(String(source));
+  return loadTorrent(source, http, signal);
+}
 
 /**
  * @throws MetainfoError if it is no torrent or cannot be fetched, StorageError if it cannot be read, UsageError for a
@@ -31,10 +51,14 @@ export async function loadTorrent(
   }
   const isFileUrl = source instanceof URL && source.protocol === 'file:';
   const text = isFileUrl ? fileURLToPath(source) : String(source);
-  if (/^magnet:/i.test(text)) throw new UsageError('magnet links are not supported');
+  if (MAGNET.test(text)) throw new UsageError('a magnet link is no torrent yet; client.add takes it');
   if (!/^https?:\/\//i.test(text)) return parse(await readTorrentFile(text, signal));
   if (!http) throw new UsageError(`${text} cannot be fetched: this client has no HTTP`);
   return parse(await fetchTorrent(text, http, signal));
+}
+
+function isMagnet(source: TorrentSource): source is Magnet {
+  return typeof source === 'object' && source !== null && 'peers' in source && 'infoHashHex' in source;
 }
 
 /** File names are made safe for the system that we run on. */

@@ -46,6 +46,8 @@ export interface ClientOptions {
    * Default: `prefer`.
    */
   encryption?: Encryption;
+  /** Bytes of metadata that are taken for a magnet link, at most 32 MiB. Default: 16 MiB. */
+  metadataMax?: number;
   /** First characters of the peer id (BEP 20), such as `-TT0100-`; the rest is random. */
   peerIdPrefix?: string;
   /** Seed of all decisions by chance, to repeat a run. Default: random. */
@@ -78,6 +80,8 @@ export interface AddOptions {
   sequential?: boolean;
   /** Keep the torrent after it is complete. Default: true; the command line decides when to leave. */
   paused?: boolean;
+  /** Of a magnet link: pause as soon as its metadata is here, before any file is looked at. Default: false. */
+  metadataOnly?: boolean;
   /** Bytes per second for this torrent. Default: unlimited. */
   downLimit?: number;
   /** Bytes per second for this torrent. Default: unlimited. */
@@ -105,6 +109,7 @@ export interface ResolvedOptions {
   readonly lsd: boolean;
   readonly refuseLocalTrackers: boolean;
   readonly encryption: Encryption;
+  readonly metadataMax: number;
   readonly peerIdPrefix: string;
   readonly seed: number | null;
 }
@@ -127,9 +132,13 @@ export const DEFAULTS: ResolvedOptions = Object.freeze({
   lsd: true,
   refuseLocalTrackers: false,
   encryption: 'prefer',
+  metadataMax: 16 * MiB,
   peerIdPrefix: '-TT0100-',
   seed: null,
 });
+
+/** Metadata of more bytes is not known of any torrent; rqbit has the same limit. */
+const METADATA_MAX = 32 * MiB;
 
 /** The least memory a client can work with: two pieces of the usual largest size and a read buffer. */
 const MEMORY_MIN = 16 * MiB;
@@ -162,6 +171,7 @@ export function resolveOptions(options: ClientOptions = {}): ResolvedOptions {
     const given = JSON.stringify(resolved.encryption);
     throw new UsageError(`option encryption must be off, prefer or require, got ${given}`);
   }
+  checkNumber('metadataMax', resolved.metadataMax, 1, METADATA_MAX, true);
   if (!/^[\x20-\x7e]{0,19}$/.test(resolved.peerIdPrefix)) {
     throw new UsageError(`option peerIdPrefix must be at most 19 printable ASCII characters`);
   }
@@ -177,6 +187,7 @@ const ADD_OPTIONS: readonly (keyof AddOptions | 'signal')[] = [
   'webSeeds',
   'sequential',
   'paused',
+  'metadataOnly',
   'downLimit',
   'upLimit',
   'trust',
@@ -190,13 +201,13 @@ export function checkAddOptions(options: AddOptions): void {
       throw new UsageError(`unknown option ${JSON.stringify(key)}`);
     }
   }
-  const { dir, trackers, webSeeds, sequential, paused, downLimit, upLimit, trust } = options;
+  const { dir, trackers, webSeeds, sequential, paused, metadataOnly, downLimit, upLimit, trust } = options;
   if (dir !== undefined) checkText('dir', dir);
   for (const tracker of trackers ?? []) checkText('trackers', tracker);
   for (const url of webSeeds === false ? [] : (webSeeds ?? [])) checkText('webSeeds', url);
   if (downLimit !== undefined) checkNumber('downLimit', downLimit, 1, Infinity, false);
   if (upLimit !== undefined) checkNumber('upLimit', upLimit, 1, Infinity, false);
-  for (const [name, value] of Object.entries({ sequential, paused })) {
+  for (const [name, value] of Object.entries({ sequential, paused, metadataOnly })) {
     if (value !== undefined && typeof value !== 'boolean') {
       throw new UsageError(`option ${name} must be true or false`);
     }

@@ -24,6 +24,23 @@ export function selectFiles(metaInfo: MetaInfo, filter: FileFilter): boolean[] {
   return chosen;
 }
 
+/**
+ * The files of a magnet link's `so` (BEP 53), which may name some that do not exist; null if it names none that does.
+ */
+export function selectRanges(
+  metaInfo: MetaInfo,
+  ranges: readonly (readonly [number, number])[],
+): boolean[] | null {
+  const rising = [...ranges].sort(([a], [b]) => a - b);
+  let next = 0;
+  let reach = -1;
+  const chosen = metaInfo.files.map(({ index, padding }) => {
+    while (next < rising.length && rising[next]![0] <= index) reach = Math.max(reach, rising[next++]![1]);
+    return index <= reach && !padding;
+  });
+  return chosen.includes(true) ? chosen : null;
+}
+
 function matcher(part: FileFilter[number], metaInfo: MetaInfo): (index: number, path: string) => boolean {
   if (typeof part === 'number') return (index) => index === part;
   if (typeof part !== 'string') return (index) => index >= part[0] && index <= part[1];

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { join } from 'node:path';
-import type { Torrent } from './engine/torrent/torrent.ts';
+import type { PendingTorrent } from './engine/metadata/pending-torrent.ts';
+import { Torrent } from './engine/torrent/torrent.ts';
 import type { TorrentObserver } from './engine/torrent/torrent-options.ts';
 import { TimeoutError, UsageError, type TorrentTsError } from './errors.ts';
 import type {
@@ -12,6 +13,7 @@ import type {
   TrackerInfo,
 } from './events.ts';
 import { isWebSeedUrl } from './metainfo/announce-urls.ts';
+import type { Magnet } from './metainfo/magnet.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
 import { checkLimits, checkPriority, type FileFilter, type FilePriority } from './options.ts';
 import { selectFiles } from './select-files.ts';
@@ -29,27 +31,40 @@ export const PieceState = { missing: 0, inFlight: 1, have: 2, unwanted: 3 } as c
  * Events come after the turn that caused them, so a listener may call any method. No event needs a listener.
  */
 export class TorrentHandle extends EventEmitter<TorrentEvents> {
-  readonly metaInfo: MetaInfo;
+  /** 40 hexadecimal digits. */
+  readonly infoHash: string;
   /** Folder that holds the torrent's top-level file or folder. */
   readonly dir: string;
-  readonly #start: (observer: TorrentObserver) => Torrent;
-  #torrent: Torrent | null = null;
+  readonly #start: (observer: TorrentObserver) => Torrent | PendingTorrent;
+  #torrent: Torrent | PendingTorrent | null = null;
+  #metaInfo: MetaInfo | null;
+  /** What a magnet link calls it. */
+  readonly #calledName: string | null;
+  /** Given before there was a torrent to give them to. */
+  readonly #webSeeds: string[] = [];
 
   /** @internal Use `client.add`. */
-  constructor(metaInfo: MetaInfo, dir: string, start: (observer: TorrentObserver) => Torrent) {
+  constructor(
+    source: MetaInfo | Magnet,
+    dir: string,
+    start: (observer: TorrentObserver) => Torrent | PendingTorrent,
+  ) {
     super();
-    this.metaInfo = metaInfo;
+    this.#metaInfo = 'infoBytes' in source ? source : null;
+    this.#calledName = source.name;
+    this.infoHash = source.infoHashHex;
     this.dir = dir;
     this.#start = start;
   }
 
-  /** 40 hexadecimal digits. */
-  get infoHash(): string {
-    return this.metaInfo.infoHashHex;
+  /** Null for a magnet link as long as its metadata is not here; `metadata()` waits for it. */
+  get metaInfo(): MetaInfo | null {
+    return this.#metaInfo;
   }
 
+  /** Until the metadata is here, what the magnet link says, or else the info hash. */
   get name(): string {
-    return this.metaInfo.name;
+    return this.#metaInfo?.name ?? this.#calledName ?? this.infoHash;
   }
 
   get state(): TorrentState {
@@ -70,23 +85,50 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
   }
 
   get trackers(): readonly TrackerInfo[] {
-    return this.#engineTorrent.trackers();
+    return this.#engineTorrent.discovery.trackers();
   }
 
+  /** None as long as the metadata is not here. */
   get files(): readonly TorrentFile[] {
-    return this.metaInfo.files.map((file) => this.#file(file.index));
+    const torrent = this.#known;
+    return torrent ? torrent.metaInfo.files.map((file) => this.#file(torrent, file.index)) : [];
   }
 
-  /** One byte per piece: see `PieceState`. */
+  /** One byte per piece: see `PieceState`. Empty as long as the metadata is not here. */
   pieceStates(): Uint8Array {
-    const { picker } = this.#engineTorrent;
-    const states = new Uint8Array(this.metaInfo.pieceCount);
+    const torrent = this.#known;
+    if (!torrent) return new Uint8Array(0);
+    const { metaInfo, picker } = torrent;
+    const states = new Uint8Array(metaInfo.pieceCount);
     for (let piece = 0; piece < states.length; piece++) {
       if (picker.priority(piece) === 0) states[piece] = PieceState.unwanted;
     }
     for (const piece of picker.partialPieces()) states[piece] = PieceState.inFlight;
     picker.have.forEach((piece) => (states[piece] = PieceState.have));
     return states;
+  }
+
+  /**
+   * Resolves with what the torrent is: at once, or for a magnet link when a peer has told it. Rejects with the torrent's
+   * error if it fails, `ERR_CLOSED` if it is removed, or the signal's reason.
+   */
+  async metadata(options: { signal?: AbortSignal } = {}): Promise<MetaInfo> {
+    const { signal } = options;
+    let wake: () => void = () => undefined;
+    const onChange = (): void => wake();
+    this.on('state', onChange).on('metadata', onChange);
+    signal?.addEventListener('abort', onChange);
+    try {
+      for (;;) {
+        if (this.#metaInfo) return this.#metaInfo;
+        signal?.throwIfAborted();
+        this.#throwIfEnded();
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+    } finally {
+      this.off('state', onChange).off('metadata', onChange);
+      signal?.removeEventListener('abort', onChange);
+    }
   }
 
   /**
@@ -109,8 +151,7 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
     const { intervalMs = PROGRESS_INTERVAL_MS, signal } = options;
     let wake: () => void = () => undefined;
     const onChange = (): void => wake();
-    const isOver = (): boolean =>
-      this.#engineTorrent.isComplete || this.state === 'failed' || this.state === 'closed';
+    const isOver = (): boolean => this.#isComplete || this.state === 'failed' || this.state === 'closed';
     this.on('state', onChange).on('complete', onChange);
     signal?.addEventListener('abort', onChange);
     try {
@@ -118,7 +159,7 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
         signal?.throwIfAborted();
         this.#throwIfEnded();
         yield this.stats;
-        if (this.#engineTorrent.isComplete) return;
+        if (this.#isComplete) return;
         await new Promise<void>((resolve) => {
           const timer = intervalMs === Infinity ? undefined : setTimeout(resolve, intervalMs);
           wake = () => {
@@ -159,12 +200,18 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
     if (!isInTime) throw new TimeoutError(`no peer of ${this.name} could be reached in ${timeoutMs} ms`);
   }
 
-  /** Sets how much files are wanted; `skip` leaves them out. May be called at any time. */
+  /**
+   * Sets how much files are wanted; `skip` leaves them out. May be called at any time.
+   * @throws UsageError as long as the metadata is not here.
+   */
   prioritize(files: FileFilter, priority: FilePriority): void {
     checkPriority(priority);
-    const chosen = selectFiles(this.metaInfo, files);
-    this.#engineTorrent.setFilePriority(
-      this.metaInfo.files.filter((file) => chosen[file.index]).map((file) => file.index),
+    const torrent = this.#known;
+    if (!torrent) throw new UsageError(`the files of ${this.name} are not known yet; await metadata() first`);
+    const { metaInfo } = torrent;
+    const chosen = selectFiles(metaInfo, files);
+    torrent.setFilePriority(
+      metaInfo.files.filter((file) => chosen[file.index]).map((file) => file.index),
       priority,
     );
   }
@@ -181,7 +228,7 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
 
   /** Reads and hashes everything on disk again. */
   recheck(): void {
-    this.#engineTorrent.recheck();
+    this.#known?.recheck();
   }
 
   /** Asks the trackers for more peers now, as far as their minimum intervals allow. */
@@ -191,17 +238,18 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
 
   /** @throws UsageError if a host is not an IP address or a port not from 1 to 65535. */
   addPeers(peers: readonly { readonly host: string; readonly port: number }[]): void {
-    this.#engineTorrent.addPeers(peers.map(checkPeer));
+    this.#engineTorrent.onPeersFound(peers.map(checkPeer), 'user');
   }
 
   addTrackers(urls: readonly string[]): void {
-    this.#engineTorrent.addTrackers(urls);
+    this.#engineTorrent.discovery.addTrackers(urls);
   }
 
   /** Web servers that have the files (BEP 19). @throws UsageError for what is no http or https URL. */
   addWebSeeds(urls: readonly string[]): void {
     checkWebSeeds(urls);
-    this.#engineTorrent.webSeeds.add(urls);
+    if (this.#known) this.#known.webSeeds.add(urls);
+    else this.#webSeeds.push(...urls);
   }
 
   /** Bytes per second for this torrent; Infinity is no limit. */
@@ -211,17 +259,26 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
   }
 
   /** @internal */
-  begin(): Torrent {
+  begin(): void {
     this.#torrent = this.#start(this.#observer());
-    return this.#torrent;
   }
 
   /** @internal */
-  get engineTorrent(): Torrent {
+  get engineTorrent(): Torrent | PendingTorrent {
     return this.#engineTorrent;
   }
 
-  get #engineTorrent(): Torrent {
+  /** The torrent, unless its metadata is still awaited. */
+  get #known(): Torrent | null {
+    const torrent = this.#engineTorrent;
+    return torrent instanceof Torrent ? torrent : null;
+  }
+
+  get #isComplete(): boolean {
+    return this.#known?.isComplete ?? false;
+  }
+
+  get #engineTorrent(): Torrent | PendingTorrent {
     if (!this.#torrent) throw new UsageError(`torrent ${this.name} has not begun`, 'ERR_CLOSED');
     return this.#torrent;
   }
@@ -231,9 +288,8 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
     if (this.state === 'closed') throw new UsageError(`torrent ${this.name} was removed`, 'ERR_CLOSED');
   }
 
-  #file(index: number): TorrentFile {
-    const entry = this.metaInfo.files[index]!;
-    const { files } = this.#engineTorrent;
+  #file({ files, metaInfo }: Torrent, index: number): TorrentFile {
+    const entry = metaInfo.files[index]!;
     return {
       ...entry,
       priority: files.priorities[index]!,
@@ -248,10 +304,16 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
     const later = (emit: () => void): void => queueMicrotask(emit);
     return {
       onState: (state, before) => later(() => this.emit('state', state, before)),
+      onMetadata: (torrent) => {
+        this.#torrent = torrent;
+        this.#metaInfo = torrent.metaInfo;
+        torrent.webSeeds.add(this.#webSeeds);
+        later(() => this.emit('metadata', torrent.metaInfo));
+      },
       onPiece: (piece, from) => later(() => this.emit('piece', piece, from)),
       onReject: (piece, from) => later(() => this.emit('reject', piece, from)),
       onBan: (address, piece) => later(() => this.emit('ban', { address, piece })),
-      onFile: (file) => later(() => this.emit('file', this.#file(file))),
+      onFile: (file) => later(() => this.emit('file', this.#file(this.#known!, file))),
       onComplete: () => later(() => this.emit('complete')),
       onPeer: (address) => later(() => this.emit('peer', address)),
       onPeerGone: (address, reason) => later(() => this.emit('peerGone', address, reason)),

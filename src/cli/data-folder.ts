@@ -5,7 +5,6 @@ import { safeText } from './escape.ts';
 import { CliError, EXIT, reasonOf } from './exit-codes.ts';
 import { formatBytes } from './format.ts';
 import type { MetaInfo } from './library.ts';
-import type { LoadedTorrent } from './load-torrent.ts';
 import type { Selection } from './parse-values.ts';
 import { freeBytes } from './transfer.ts';
 
@@ -13,16 +12,10 @@ import { freeBytes } from './transfer.ts';
 const STAT_BLOCK_BYTES = 512;
 
 /**
- * Makes the download folder and makes sure that it can be written, before anything is connected. Warns when the
- * torrents will not fit.
+ * Makes the download folder and makes sure that it can be written, before anything is connected.
  * @throws CliError `EXIT.disk`
  */
-export async function prepareFolder(
-  context: Context,
-  dir: string,
-  torrents: readonly LoadedTorrent[],
-  select: readonly Selection[] | undefined,
-): Promise<void> {
+export async function prepareFolder(dir: string): Promise<void> {
   const shown = safeText(resolve(dir));
   try {
     await mkdir(dir, { recursive: true });
@@ -33,13 +26,22 @@ export async function prepareFolder(
     const reason = isFile ? 'it is a file' : reasonOf(error);
     throw new CliError(`cannot download into ${shown}: ${reason}`, EXIT.disk, { cause: error });
   }
+}
+
+/** Warns when torrents will not fit. */
+export async function warnOfSpace(
+  context: Context,
+  dir: string,
+  torrents: readonly MetaInfo[],
+  select: readonly Selection[] | undefined,
+): Promise<void> {
   const free = await freeBytes(dir);
   if (free === null) return;
   let missing = 0;
-  for (const { metaInfo } of torrents) missing += await missingBytes(context, metaInfo, dir, select);
+  for (const metaInfo of torrents) missing += await missingBytes(context, metaInfo, dir, select);
   if (missing > free) {
     context.terminal.warn(
-      `${formatBytes(missing)} to download, but only ${formatBytes(free)} free in ${shown}; it will have to wait for space`,
+      `${formatBytes(missing)} to download, but only ${formatBytes(free)} free in ${safeText(resolve(dir))}; it will have to wait for space`,
     );
   }
 }

@@ -38,7 +38,7 @@ export class DemoStory {
     this.#swarm = swarm;
     this.#torrent = torrent;
     this.#spoilData = spoilData;
-    this.#sources = new Uint8Array(torrent.metaInfo.pieceCount);
+    this.#sources = new Uint8Array(torrent.metaInfo!.pieceCount);
     this.#seeders = swarm.seeders.map((_, i) => ({
       name: `seeder ${i + 1}`,
       style: SEEDER_STYLES[i + 1]!,

@@ -40,7 +40,7 @@ export function renderDemo(
 }
 
 function renderSeeder(seeder: SeederView, torrent: LibraryTorrent, { columns, unicode }: LineOptions): Line {
-  const { pieceCount, pieceLength } = torrent.metaInfo;
+  const { pieceCount, pieceLength } = torrent.metaInfo!;
   const BAR = 24;
   const filled = Math.round((BAR * seeder.pieces) / Math.max(1, pieceCount));
   const [mark, full, empty] = unicode ? ['●', '━', '╌'] : ['*', '=', '.'];

@@ -54,6 +54,7 @@ const BY_LIBRARY_CODE: Record<TorrentTsError['code'], number> = {
   ERR_BENCODE: EXIT.badInput,
   ERR_METAINFO: EXIT.badInput,
   ERR_UNSUPPORTED: EXIT.badInput,
+  ERR_MAGNET: EXIT.badInput,
   ERR_TRACKER: EXIT.unreachable,
   ERR_WEB_SEED: EXIT.unreachable,
   ERR_DISK_FULL: EXIT.disk,

@@ -20,8 +20,10 @@ interface OfTorrent {
 }
 
 type TorrentEvent = OfTorrent &
-  /** A torrent was added. `dir` is the folder that holds its data. */
+  /** A magnet link was added; `added` follows when it is known what it is a link to. `name` is what the link says. */
   (
+    | { readonly event: 'magnet'; readonly name: string; readonly dir: string }
+    /** A torrent was added. `dir` is the folder that holds its data. */
     | {
         readonly event: 'added';
         readonly name: string;
@@ -30,6 +32,8 @@ type TorrentEvent = OfTorrent &
         readonly wantedBytes: number;
         readonly pieceCount: number;
       }
+    /** `download --save-torrent`: the .torrent was written. */
+    | { readonly event: 'saved'; readonly torrentFile: string }
     | { readonly event: 'state'; readonly state: TorrentState; readonly before: TorrentState }
     /** Once a second while something changed. */
     | ({ readonly event: 'progress' } & TorrentStats)

@@ -6,7 +6,14 @@ import type * as library from '../index.ts';
  */
 export interface Library extends Pick<
   typeof library,
-  'createTorrent' | 'parseTorrent' | 'scrape' | 'selectFiles' | 'verify'
+  | 'createTorrent'
+  | 'parseMagnet'
+  | 'parseTorrent'
+  | 'scrape'
+  | 'selectFiles'
+  | 'verify'
+  | 'writeMagnet'
+  | 'writeTorrent'
 > {
   readonly Client: { open(options?: library.ClientOptions): Promise<LibraryClient> };
   readonly TrackerServer: { open(options: library.TrackerServerOptions): Promise<LibraryTracker> };
@@ -14,9 +21,10 @@ export interface Library extends Pick<
 
 export interface LibraryClient extends Pick<library.Client, 'listenPort' | 'close'> {
   add(
-    source: library.MetaInfo,
+    source: library.MetaInfo | library.Magnet,
     options?: library.AddOptions & { signal?: AbortSignal },
   ): Promise<LibraryTorrent>;
+  remove(torrent: LibraryTorrent): Promise<void>;
   on<Name extends keyof library.ClientEvents>(
     event: Name,
     listener: (...args: library.ClientEvents[Name]) => void,
@@ -31,6 +39,7 @@ export interface LibraryTorrent extends Pick<
   | 'files'
   | 'infoHash'
   | 'metaInfo'
+  | 'metadata'
   | 'name'
   | 'pause'
   | 'peers'
@@ -60,6 +69,7 @@ export type {
   CreateOptions,
   Encryption,
   FileFilter,
+  Magnet,
   MetaInfo,
   ScrapeEntry,
   TorrentState,

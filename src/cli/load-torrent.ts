@@ -39,7 +39,7 @@ export async function loadTorrent(context: Context, source: string): Promise<Loa
 async function readSource(context: Context, source: string, label: string): Promise<Uint8Array> {
   if (/^magnet:/i.test(source)) {
     throw new CliError(
-      'magnet links are not supported; give the .torrent file or its http(s) URL',
+      'a magnet link has no files yet; give the .torrent file or its http(s) URL',
       EXIT.badInput,
     );
   }

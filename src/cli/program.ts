@@ -2,6 +2,8 @@ import { Argument, Command, Option } from 'commander';
 import type { CreateCommandFlags } from './commands/create.ts';
 import type { DemoFlags } from './commands/demo.ts';
 import type { DownloadFlags } from './commands/download.ts';
+import type { InfoFlags } from './commands/info.ts';
+import type { MagnetFlags } from './commands/magnet.ts';
 import type { ScrapeFlags } from './commands/scrape.ts';
 import type { SeedFlags } from './commands/seed.ts';
 import type { TrackerFlags } from './commands/tracker.ts';
@@ -37,6 +39,7 @@ const EXAMPLES = `
 Examples:
   torrent-ts demo                                  watch a swarm on this machine
   torrent-ts download debian.torrent -d ~/Downloads
+  torrent-ts download 'magnet:?xt=urn:btih:…'
   torrent-ts seed ./photos -t http://tracker.example:6969/announce
   torrent-ts create ./photos -o photos.torrent
 `;
@@ -82,6 +85,7 @@ export function createProgram(version: string, runner: Runner): Command {
   addSeed(program, runner);
   addCreate(program, runner);
   addInfo(program, runner);
+  addMagnet(program, runner);
   addVerify(program, runner);
   addScrape(program, runner);
   addTracker(program, runner);
@@ -92,18 +96,22 @@ export function createProgram(version: string, runner: Runner): Command {
 }
 
 const TORRENT = 'a .torrent file, its http(s) URL, or - for stdin';
+const TORRENT_OR_MAGNET = 'a magnet link, a .torrent file, its http(s) URL, or - for stdin';
 
 function addDownload(program: Command, runner: Runner): void {
   const command = program
     .command('download')
     .description('Download torrents, or go on with them.')
-    .argument('<torrent...>', TORRENT)
+    .argument('<torrent...>', TORRENT_OR_MAGNET)
     .addOption(option('-d, --dir <folder>', 'folder that holds the data').default('.', 'the current one'))
     .addOption(selected('-s, --select <files>', 'only these: numbers of --list (3, 5-8) or globs'))
     .addOption(option('--list', 'show the files with their numbers and leave'))
     .addOption(option('--dry-run', 'show what would be downloaded and leave'))
     .addOption(option('--sequential', 'pieces in order instead of rarest first'))
-    .addOption(option('--seed', 'go on seeding when complete'));
+    .addOption(option('--seed', 'go on seeding when complete'))
+    .addOption(
+      option('--save-torrent <file>', 'also write the .torrent, for a magnet link as soon as it is known'),
+    );
   addSeedLimits(command);
   addPeers(command).addOption(
     option('--timeout <duration>', 'leave with code 5 when nothing arrives for that long').argParser(
@@ -164,11 +172,32 @@ function addCreate(program: Command, runner: Runner): void {
 function addInfo(program: Command, runner: Runner): void {
   const command = program
     .command('info')
-    .description('Show what is in a .torrent.')
-    .argument('<torrent>', TORRENT);
+    .description('Show what is in a .torrent, or behind a magnet link.')
+    .argument('<torrent>', TORRENT_OR_MAGNET)
+    .addOption(option('-o, --output <file>', 'also write the .torrent'))
+    .addOption(option('-f, --force', 'replace a file that exists'));
+  addPeers(command).addOption(
+    option('--timeout <duration>', 'of a magnet link: leave with code 5 when nothing arrives for that long')
+      .argParser(parse.parseDuration)
+      .default(undefined, '60s'),
+  );
+  addClientOptions(command);
   command.action(async (source: string) => {
     const { info } = await import('./commands/info.ts');
-    runner.done(await info(contextOf(runner, command), source));
+    runner.done(await info(contextOf(runner, command), source, command.opts<InfoFlags>()));
+  });
+}
+
+function addMagnet(program: Command, runner: Runner): void {
+  const command = program
+    .command('magnet')
+    .description('Print the magnet link of a .torrent.')
+    .argument('<torrent>', TORRENT)
+    .addOption(option('--no-trackers', 'without its trackers'));
+  addPeers(command);
+  command.action(async (source: string) => {
+    const { magnet } = await import('./commands/magnet.ts');
+    runner.done(await magnet(contextOf(runner, command), source, command.opts<MagnetFlags>()));
   });
 }
 

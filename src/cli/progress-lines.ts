@@ -76,6 +76,9 @@ export function describeProgress(source: ProgressSource): string {
 /** What a torrent is doing, in words. */
 export function describeState({ stats, trackers }: Pick<ProgressSource, 'stats' | 'trackers'>): string {
   switch (stats.state) {
+    case 'metadata':
+      if (stats.peers > 0) return `fetching metadata from ${plural(stats.peers, 'peer')}`;
+      return stats.knownPeers > 0 ? 'connecting to peers' : describeSearch(trackers);
     case 'checking':
       return 'checking files';
     case 'downloading':

@@ -1,4 +1,7 @@
+import { CliError, EXIT } from './exit-codes.ts';
+import { formatDuration } from './format.ts';
 import type { LibraryTorrent } from './library.ts';
+import { describeState } from './progress-lines.ts';
 
 const CHECK_MS = 250;
 
@@ -31,11 +34,29 @@ export class StallWatch {
   }
 
   #look(torrents: readonly LibraryTorrent[]): void {
-    const total = torrents.reduce((sum, { stats }) => sum + stats.downloaded, 0);
+    // Before there is anything else, what arrives is metadata, of which only the share is known.
+    const total = torrents.reduce(
+      (sum, { stats }) => sum + stats.downloaded + (stats.state === 'metadata' ? stats.progress : 0),
+      0,
+    );
     const isChecking = torrents.some(({ state }) => state === 'checking');
     // A torrent that became complete and left also changes the total.
     if (total === this.#lastTotal && !isChecking && torrents.length > 0) return;
     this.#lastTotal = total;
     this.#lastChange = this.#now();
   }
+}
+
+/** Why nothing arrived, as far as it is known: for people who have to find out. */
+export function stalledError(torrent: LibraryTorrent, timeoutMs: number): CliError {
+  const waited = formatDuration(timeoutMs);
+  if (torrent.state === 'stalled') {
+    return new CliError(`${torrent.name}: the disk refused data for ${waited}`, EXIT.disk);
+  }
+  const tried = torrent.trackers.map(
+    ({ url, state, message }) => `${url} ${message === null ? state : `${state}: ${message}`}`,
+  );
+  const what = torrent.state === 'metadata' ? 'nobody told what it is' : 'nothing arrived';
+  const why = [describeState(torrent), ...tried].join('; ');
+  return new CliError(`${torrent.name}: ${what} for ${waited} (${why})`, EXIT.unreachable);
 }

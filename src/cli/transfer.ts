@@ -73,7 +73,8 @@ export async function resolvePeers(context: Context, peers: readonly HostPort[])
 export function tellEvents(context: Context, torrent: LibraryTorrent): void {
   const { infoHash } = torrent;
   const { terminal } = context;
-  const name = safeText(torrent.name);
+  // A magnet link may call it otherwise than its metadata does.
+  const name = (): string => safeText(torrent.name);
   const toldWarnings = new Set<string>();
   torrent.on('warning', (error) => {
     // A tracker that is down says so at every announce; once is enough.
@@ -99,14 +100,14 @@ export function tellEvents(context: Context, torrent: LibraryTorrent): void {
   }
   torrent.on('file', (file) => terminal.detail(`done: ${safeText(file.path)}`));
   torrent.on('reject', (piece) =>
-    terminal.detail(`${name}: piece ${piece} was damaged and is fetched again`),
+    terminal.detail(`${name()}: piece ${piece} was damaged and is fetched again`),
   );
   torrent.on('ban', ({ address, piece }) =>
-    terminal.note(`${name}: banned ${peerText(address)}, it sent damaged data (piece ${piece})`, 'yellow'),
+    terminal.note(`${name()}: banned ${peerText(address)}, it sent damaged data (piece ${piece})`, 'yellow'),
   );
   torrent.on('state', (state, before) => {
     if (before === 'stalled' && state === 'downloading')
-      terminal.note(`${name}: the disk works again, going on`);
+      terminal.note(`${name()}: the disk works again, going on`);
   });
 }
 
@@ -114,9 +115,16 @@ export function peerText({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Of a magnet link: what it is a link to is told when it is known. */
+export function tellMagnet(context: Context, torrent: LibraryTorrent): void {
+  const { dir, infoHash, name } = torrent;
+  if (context.terminal.json) context.terminal.event({ event: 'magnet', infoHash, name, dir: resolve(dir) });
+  torrent.on('metadata', () => tellAdded(context, torrent));
+}
+
 export function tellAdded(context: Context, torrent: LibraryTorrent): void {
   const { infoHash, name, stats, metaInfo } = torrent;
-  if (!context.terminal.json) return;
+  if (!context.terminal.json || !metaInfo) return;
   context.terminal.event({
     event: 'added',
     infoHash,

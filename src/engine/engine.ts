@@ -15,13 +15,15 @@ import { LsdDriver } from './discovery/lsd-driver.ts';
 import { UdpTrackerClient } from './discovery/udp-tracker-client.ts';
 import { ExternalAddress } from './external-address.ts';
 import { Greeter } from './greeter.ts';
+import type { Inheritance } from './metadata/inheritance.ts';
+import { PendingTorrent, type PendingOptions } from './metadata/pending-torrent.ts';
 import { guard } from './torrent/bug-boundary.ts';
 import type { ChokerPolicy } from './torrent/choke-rounds.ts';
 import { DialBudget } from './torrent/dialer.ts';
 import { PeerRanks } from './torrent/peer-priority.ts';
 import { Torrent } from './torrent/torrent.ts';
 import type { TorrentObserver, TorrentOptions } from './torrent/torrent-options.ts';
-import type { ConnectionCount } from './torrent/torrent-deps.ts';
+import type { ConnectionCount, TorrentDeps } from './torrent/torrent-deps.ts';
 
 /** All deadlines but those of trackers are looked at once a second. */
 const BEAT_MS = 1000;
@@ -64,6 +66,8 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #rng: Rng;
   readonly #torrents = new Map<string, Torrent>();
+  /** Those whose metadata is not here yet; a torrent is in one of both maps. */
+  readonly #pending = new Map<string, PendingTorrent>();
   /** Info hashes by the names that encrypted handshakes ask with, in hexadecimal. */
   readonly #obfuscated = new Map<string, Uint8Array>();
   readonly #slabs: SlabPool;
@@ -94,7 +98,7 @@ export class Engine {
       },
     };
     this.#dialBudget = new DialBudget(world.clock);
-    this.#greeter = new Greeter(world.clock, (infoHash) => this.#torrents.get(toHex(infoHash)) ?? null);
+    this.#greeter = new Greeter(world.clock, (infoHash) => this.#find(toHex(infoHash)));
     this.#udpTrackers = world.datagrams ? new UdpTrackerClient(world) : null;
     this.dht =
       options.dht && world.datagrams ? new DhtDriver(world, this.#rng.fork('dht'), options.dht) : null;
@@ -106,14 +110,20 @@ export class Engine {
     for (const transport of world.transports) {
       transport.onInbound((link) => {
         if (this.#closed || this.#connections.free <= 0) link.close('too-many-connections');
-        else if (this.#torrents.size === 0) link.close('unknown-torrent');
+        else if (this.#isEmpty) link.close('unknown-torrent');
         else this.#greeter.greetInbound(link);
       }, encryption);
     }
   }
 
+  /** By info hash, 40 hexadecimal digits. */
   get torrents(): ReadonlyMap<string, Torrent> {
     return this.#torrents;
+  }
+
+  /** Those whose metadata is not here yet, by info hash. */
+  get pending(): ReadonlyMap<string, PendingTorrent> {
+    return this.#pending;
   }
 
   /** Connections that are past their handshake. */
@@ -125,55 +135,99 @@ export class Engine {
     return this.#world.transports.find((transport) => transport.listenPort > 0)?.listenPort ?? 0;
   }
 
-  /** Adds a torrent that is not here yet (ask `torrents` first) and starts it. */
+  /** Adds a torrent that is not here yet (ask `torrents` and `pending` first) and starts it. */
   addTorrent(metaInfo: MetaInfo, options: TorrentOptions, observer: TorrentObserver): Torrent {
-    const world = this.#world;
-    const peerId = makePeerId(this.#options.peerIdPrefix, world.entropy.bytes(PEER_ID_LENGTH));
-    const torrent = new Torrent(
-      {
-        world,
-        rng: this.#rng,
-        options: this.#options,
-        slabs: this.#slabs,
-        readBuffers: this.#readBuffers,
-        down: this.down,
-        up: this.up,
-        connections: this.#connections,
-        dialBudget: this.#dialBudget,
-        greeter: this.#greeter,
-        trackerOptions: {
-          limiter: this.#announces,
-          udp: this.#udpTrackers,
-          refuseLocal: this.#options.refuseLocalTrackers,
-        },
-        finders: this.#finders,
-        pex: this.#options.pex,
-        external: this.external,
-        ranks: this.#ranks,
-        peerId,
-        clientName: this.#options.clientName,
-        listenPort: () => this.listenPort,
-      },
-      metaInfo,
-      options,
-      observer,
-    );
+    return this.#start(this.#depsOfOne(), metaInfo, options, observer);
+  }
+
+  /**
+   * Adds a torrent of which only the info hash is known. Once its metadata is here, a torrent takes its place: it is then
+   * in `torrents`, and the observer hears of it.
+   */
+  addPending(options: PendingOptions, observer: TorrentObserver): PendingTorrent {
+    const deps = this.#depsOfOne();
+    const pending = new PendingTorrent(deps, options, observer, (plan, inherited) => {
+      this.#pending.delete(options.infoHashHex);
+      return this.#start(deps, plan.metaInfo, plan.options, observer, inherited);
+    });
+    this.#pending.set(options.infoHashHex, pending);
+    this.#onAdded(options.infoHash);
+    pending.start();
+    return pending;
+  }
+
+  #start(
+    deps: TorrentDeps,
+    metaInfo: MetaInfo,
+    options: TorrentOptions,
+    observer: TorrentObserver,
+    inherited: Inheritance | null = null,
+  ): Torrent {
+    const torrent = new Torrent(deps, metaInfo, options, observer, inherited);
     this.#torrents.set(metaInfo.infoHashHex, torrent);
-    this.#obfuscated.set(toHex(obfuscatedName(metaInfo.infoHash, sha1)), metaInfo.infoHash);
-    this.#beat ??= this.#world.clock.at(this.#world.clock.now() + BEAT_MS, () => this.#onBeat());
+    this.#onAdded(metaInfo.infoHash);
+    if (inherited) observer.onMetadata?.(torrent);
     torrent.start();
+    for (const session of inherited?.sessions ?? []) torrent.adopt(session);
     return torrent;
   }
 
+  #onAdded(infoHash: Uint8Array): void {
+    this.#obfuscated.set(toHex(obfuscatedName(infoHash, sha1)), infoHash);
+    this.#beat ??= this.#world.clock.at(this.#world.clock.now() + BEAT_MS, () => this.#onBeat());
+  }
+
+  #depsOfOne(): TorrentDeps {
+    const world = this.#world;
+    return {
+      world,
+      rng: this.#rng,
+      options: this.#options,
+      slabs: this.#slabs,
+      readBuffers: this.#readBuffers,
+      down: this.down,
+      up: this.up,
+      connections: this.#connections,
+      dialBudget: this.#dialBudget,
+      greeter: this.#greeter,
+      trackerOptions: {
+        limiter: this.#announces,
+        udp: this.#udpTrackers,
+        refuseLocal: this.#options.refuseLocalTrackers,
+      },
+      finders: this.#finders,
+      pex: this.#options.pex,
+      external: this.external,
+      ranks: this.#ranks,
+      peerId: makePeerId(this.#options.peerIdPrefix, world.entropy.bytes(PEER_ID_LENGTH)),
+      clientName: this.#options.clientName,
+      listenPort: () => this.listenPort,
+    };
+  }
+
+  get #isEmpty(): boolean {
+    return this.#torrents.size === 0 && this.#pending.size === 0;
+  }
+
+  get #all(): (Torrent | PendingTorrent)[] {
+    return [...this.#torrents.values(), ...this.#pending.values()];
+  }
+
+  #find(infoHashHex: string): Torrent | PendingTorrent | null {
+    return this.#torrents.get(infoHashHex) ?? this.#pending.get(infoHashHex) ?? null;
+  }
+
   /** Stops a torrent and forgets it. */
-  removeTorrent(torrent: Torrent, done: () => void): void {
+  removeTorrent(torrent: Torrent | PendingTorrent, done: () => void): void {
     torrent.close(() => {
-      const { infoHash, infoHashHex } = torrent.metaInfo;
-      if (this.#torrents.get(infoHashHex) === torrent) {
+      const { infoHash } = torrent;
+      const infoHashHex = toHex(infoHash);
+      if (this.#find(infoHashHex) === torrent) {
         this.#torrents.delete(infoHashHex);
+        this.#pending.delete(infoHashHex);
         this.#obfuscated.delete(toHex(obfuscatedName(infoHash, sha1)));
       }
-      if (this.#torrents.size === 0) {
+      if (this.#isEmpty) {
         this.#slabs.releaseFree();
         this.#readBuffers.releaseFree();
       }
@@ -196,7 +250,7 @@ export class Engine {
       if (this.dht) this.dht.stop(done);
       else done();
     };
-    for (const torrent of [...this.#torrents.values()]) {
+    for (const torrent of this.#all) {
       waiting++;
       this.removeTorrent(torrent, finish);
     }
@@ -207,12 +261,12 @@ export class Engine {
     this.#beat = null;
     const now = this.#world.clock.now();
     this.#greeter.onBeat(now);
-    for (const torrent of this.#torrents.values())
+    for (const torrent of this.#all)
       guard(
         () => torrent.onBeat(now),
         (error) => torrent.onBug(error),
       )();
-    if (this.#torrents.size > 0 || this.#greeter.pending > 0) {
+    if (!this.#isEmpty || this.#greeter.pending > 0) {
       this.#beat = this.#world.clock.at(now + BEAT_MS, () => this.#onBeat());
     }
   }

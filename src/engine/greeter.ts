@@ -74,6 +74,11 @@ export class Greeter {
     }
   }
 
+  /** What was dialled for one torrent is now for another, which has the same info hash and peer id. */
+  handOver(from: GreetedTorrent, to: GreetedTorrent): void {
+    for (const greeting of this.#greetings) if (greeting.torrent === from) greeting.torrent = to;
+  }
+
   /** Links that we dialled for a torrent and that are in their handshake. */
   outboundTo(torrent: GreetedTorrent): number {
     let count = 0;
@@ -104,7 +109,7 @@ class Greeting implements LinkSink {
   deadline = Infinity;
   readonly link: PeerLink;
   /** Null for an inbound link until its handshake tells. */
-  readonly torrent: GreetedTorrent | null;
+  torrent: GreetedTorrent | null;
   readonly known: KnownPeer | null;
   readonly #greeter: Greeter;
   #found: GreetedTorrent | null = null;

@@ -90,3 +90,31 @@ export const CHECKS_IN_FLIGHT = 32;
 export const READ_EXTENT_LENGTH = 1_048_576;
 /** Read-ahead per peer, in extents. */
 export const READ_AHEAD_EXTENTS = 3;
+
+/** Pieces of metadata (BEP 9) asked of one peer at once: small metadata arrives in one round trip. Servers queue 64 and more. */
+export const METADATA_WINDOW_START = 16;
+export const METADATA_WINDOW_MAX = 64;
+/** Peers asked for the same piece of metadata at one time, when there is nothing else to ask for. */
+export const METADATA_ASKERS_MAX = 4;
+/** A piece of metadata that has not come after this is asked of others; libtorrent asks again after 3 s. */
+export const METADATA_SLOW_MS = 2 * second;
+/** And after this it may be asked of the same peer again. */
+export const METADATA_FORGET_MS = 10 * second;
+/** A peer that refuses a piece of metadata is left alone for so long. libtorrent 20 s and more. */
+export const METADATA_REFUSAL_MS = 20 * second;
+/** Whoever sent metadata that is wrong from its first byte to its last is not asked again for so long. libtorrent 5 min. */
+export const METADATA_BLOCK_MS = 5 * minute;
+export const METADATA_BLOCKED_MAX = 1000;
+/** Pieces of a wrong length from one peer. */
+export const METADATA_STRIKES_MAX = 3;
+/** Peers asked for all of the metadata alone at one time, since one of them lied. */
+export const METADATA_SOLO_MAX = 3;
+/** What may be held of all claims together, as a multiple of the largest metadata that is taken. */
+export const METADATA_HELD_FACTOR = 4;
+/** A connection that cannot give metadata is given up after this when connections run short. */
+export const METADATA_USELESS_MS = 30 * second;
+/** What may wait to be sent to a peer before a request for metadata is refused. libtorrent 160 KiB. */
+export const METADATA_BACKLOG_MAX = 1_048_576;
+/** How often one peer may fetch all of the metadata in one connection, and how many refusals it may collect after it. */
+export const METADATA_SERVINGS_MAX = 4;
+export const METADATA_REFUSALS_MAX = 1000;

@@ -5,7 +5,7 @@ import { scan, TORRENT_LIMITS } from '../bencode/scan.ts';
 import { toByteString } from '../bencode/value.ts';
 import { MetainfoError } from '../errors.ts';
 import { assert } from '../util/assert.ts';
-import { toHex } from '../util/bytes.ts';
+import { equalBytes, toHex } from '../util/bytes.ts';
 import { readTrackers, readWebSeeds } from './announce-urls.ts';
 import { readFileList } from './file-list.ts';
 import { PieceGeometry } from './geometry.ts';
@@ -18,6 +18,7 @@ import {
   TORRENT_BYTES_MAX,
 } from './limits.ts';
 import type { MetaInfo } from './metainfo.ts';
+import { writeTorrent, type TorrentNotes } from './write-torrent.ts';
 
 const SHA1_BYTES = 20;
 
@@ -57,6 +58,17 @@ export function parseTorrent(bytes: Uint8Array, options: ParseOptions = {}): Met
     isHybrid,
     infoBytes,
   });
+}
+
+/**
+ * The torrent of an info dictionary that came without a .torrent around it, from peers (BEP 9).
+ * @throws MetainfoError as `parseTorrent` does.
+ */
+export function parseInfo(infoBytes: Uint8Array, notes: TorrentNotes, options: ParseOptions = {}): MetaInfo {
+  const metaInfo = parseTorrent(writeTorrent(infoBytes, notes), options);
+  // What ends before its last byte would have gone on as part of the .torrent around it.
+  if (equalBytes(metaInfo.infoHash, infoHashOf(infoBytes))) return metaInfo;
+  throw new MetainfoError('the metadata is not one dictionary', { field: 'info' });
 }
 
 function readRoot(bytes: Uint8Array): { root: Fields; infoBytes: Uint8Array } {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { safeJson, safeText } from '../../src/cli/escape.ts';
-import { magnetLink } from '../../src/cli/magnet-link.ts';
+import { writeMagnet } from '../../src/metainfo/magnet.ts';
 import { shellQuote } from '../../src/cli/shell-quote.ts';
 
 /** What terminals obey or readers are fooled by. */
@@ -45,7 +45,7 @@ describe('JSON', () => {
 
 describe('magnet links', () => {
   const magnet = (name: string): string =>
-    magnetLink({
+    writeMagnet({
       infoHashHex: 'ab'.repeat(20),
       name,
       trackers: [['http://a/?x=1&y'], ['udp://b:1']],

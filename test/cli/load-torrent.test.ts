@@ -53,7 +53,7 @@ describe('files', () => {
     ['a zip archive', () => file('PK\x03\x04'), /it is a zip archive/],
     ['a text with a magnet link', () => file('magnet:?xt=urn:btih:00'), /holds a magnet link/],
     ['cut off', () => file(TORRENT.bytes.subarray(0, 100)), /is not a usable torrent: \S/],
-    ['a magnet link', () => 'magnet:?xt=urn:btih:00', /magnet links are not supported/],
+    ['a magnet link', () => 'magnet:?xt=urn:btih:00', /a magnet link has no files yet/],
     ['without a name', () => '\0', /cannot read : /],
   ])('that are %s give code 3 and one line that says why', async (_, source, message) => {
     const error: unknown = await loadTorrent(stage().context, source()).catch((error: unknown) => error);

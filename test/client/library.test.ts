@@ -42,7 +42,7 @@ describe('add', () => {
     const again = await Promise.all([
       client.add(pathToFileURL(path)),
       client.add(file.torrent.bytes),
-      client.add(handle.metaInfo),
+      client.add(handle.metaInfo!),
       client.add(path, { dir: bench.dir() }),
     ]);
     expect(again.every((each) => each === handle)).toBe(true);
@@ -95,7 +95,7 @@ describe('add', () => {
     ['what is no bencode', Buffer.from('hello'), 'ERR_BENCODE'],
     ['a path that is not there', '/nowhere/at/all.torrent', 'ERR_FILE_MISSING'],
     ['a folder', '/', 'ERR_METAINFO'],
-    ['a magnet link', 'magnet:?xt=urn:btih:00', 'ERR_INVALID_OPTION'],
+    ['a magnet link', 'magnet:?xt=urn:btih:00', 'ERR_MAGNET'],
     ['nothing', null, 'ERR_INVALID_OPTION'],
     ['a number', 5, 'ERR_INVALID_OPTION'],
   ])('refuses %s', async (_, source, code) => {

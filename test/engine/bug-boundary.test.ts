@@ -61,7 +61,7 @@ describe('a bug', () => {
 
   test('in the answer to a dial ends its torrent', () => {
     const { bench, broken } = two();
-    broken.addPeers([{ host: '10.3.3.3', port: 1 }]);
+    broken.onPeersFound([{ host: '10.3.3.3', port: 1 }], 'user');
     break_(broken.roster, 'onDisconnected');
     bench.transport.dials.shift()!.done('connect-failed');
     expectFailed(bench, broken);

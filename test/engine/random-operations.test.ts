@@ -74,7 +74,7 @@ test.each([1, 2, 3, 4, 5, 6])(
           );
           break;
         case 6:
-          torrent.addPeers([{ host: `10.5.0.${rng.below(200)}`, port: 1 + rng.below(3) }]);
+          torrent.onPeersFound([{ host: `10.5.0.${rng.below(200)}`, port: 1 + rng.below(3) }], 'user');
           break;
         case 7:
           for (const { done } of bench.transport.dials.splice(0)) done('connect-failed');

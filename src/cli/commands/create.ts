@@ -3,7 +3,6 @@ import type { CreateFlags } from '../create-flags.ts';
 import { safeText } from '../escape.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatBytes, plural } from '../format.ts';
-import { magnetLink } from '../magnet-link.ts';
 import { makeTorrent, refuseToOverwrite, writeWhole } from '../make-torrent.ts';
 
 export interface CreateCommandFlags extends CreateFlags {
@@ -23,7 +22,7 @@ export async function create(context: Context, path: string, flags: CreateComman
   if (toStdout) await terminal.resultBytes(torrentFile);
   else await writeWhole(output, torrentFile, force);
 
-  const magnet = magnetLink(metaInfo);
+  const magnet = (await context.library()).writeMagnet(metaInfo);
   if (toStdout) return EXIT.done;
   if (terminal.json) {
     const { infoHashHex: infoHash, name } = metaInfo;

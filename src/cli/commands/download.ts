@@ -1,22 +1,30 @@
 import { resolve } from 'node:path';
 import type { ClientFlags, Context } from '../context.ts';
-import { prepareFolder } from '../data-folder.ts';
+import { prepareFolder, warnOfSpace } from '../data-folder.ts';
 import { safeText } from '../escape.ts';
 import { CliError, EXIT, SIGNAL_EXIT, exitCodeOf } from '../exit-codes.ts';
 import { listFiles, tellPlan } from '../file-list.ts';
-import { formatDuration, formatPercent } from '../format.ts';
+import { fetchMetadata } from '../fetch-metadata.ts';
+import { formatBytes, formatPercent, plural } from '../format.ts';
 import { JsonProgress } from '../json-progress.ts';
 import type { AddOptions, LibraryClient, LibraryTorrent, MetaInfo } from '../library.ts';
-import { loadTorrent } from '../load-torrent.ts';
-import type { LoadedTorrent } from '../load-torrent.ts';
+import { infoHashOf, loadSource, type LoadedSource } from '../load-source.ts';
+import { writeWhole } from '../make-torrent.ts';
 import type { HostPort, Selection } from '../parse-values.ts';
-import { describeState } from '../progress-lines.ts';
 import { ProgressView } from '../progress.ts';
 import { tellError } from '../report.ts';
 import { seedUntil } from '../seed-limits.ts';
 import { shellQuote } from '../shell-quote.ts';
-import { StallWatch } from '../stall-watch.ts';
-import { closeClient, openClient, resolvePeers, tellAdded, tellComplete, tellEvents } from '../transfer.ts';
+import { stalledError, StallWatch } from '../stall-watch.ts';
+import {
+  closeClient,
+  openClient,
+  resolvePeers,
+  tellAdded,
+  tellComplete,
+  tellEvents,
+  tellMagnet,
+} from '../transfer.ts';
 
 export interface DownloadFlags extends ClientFlags {
   readonly dir: string;
@@ -29,7 +37,12 @@ export interface DownloadFlags extends ClientFlags {
   readonly sequential?: boolean;
   readonly peer?: readonly HostPort[];
   readonly timeout?: number;
+  /** Where to write the .torrent. */
+  readonly saveTorrent?: string;
 }
+
+/** More than any torrent has. */
+const FILES_MAX = 2 ** 31;
 
 /** `torrent-ts download`: resolves to the exit code. */
 export async function download(
@@ -37,13 +50,24 @@ export async function download(
   sources: readonly string[],
   flags: DownloadFlags,
 ): Promise<number> {
+  if (flags.saveTorrent !== undefined && sources.length > 1) {
+    throw new CliError('--save-torrent takes one source', EXIT.usage);
+  }
   const failures: unknown[] = [];
   const loaded = await loadAll(context, sources, failures);
   if (flags.list || flags.dryRun) {
     const tell = flags.list ? listFiles : tellPlan;
-    for (const { metaInfo } of loaded) await tell(context, metaInfo, flags);
+    for (const one of loaded) {
+      await tell(
+        context,
+        'magnet' in one ? await fetchMetadata(context, one.magnet, flags) : one.metaInfo,
+        flags,
+      );
+    }
   } else if (loaded.length > 0) {
-    await prepareFolder(context, flags.dir, loaded, flags.select);
+    await prepareFolder(flags.dir);
+    const known = loaded.flatMap((one) => ('metaInfo' in one ? [one.metaInfo] : []));
+    await warnOfSpace(context, flags.dir, known, flags.select);
     const interrupted = await new DownloadRun(context, flags, failures).run(loaded);
     if (interrupted) return SIGNAL_EXIT[context.interrupt.received!];
   }
@@ -56,12 +80,14 @@ async function loadAll(
   context: Context,
   sources: readonly string[],
   failures: unknown[],
-): Promise<LoadedTorrent[]> {
-  const loaded = new Map<string, LoadedTorrent>();
+): Promise<LoadedSource[]> {
+  const loaded = new Map<string, LoadedSource>();
   for (const source of sources) {
     try {
-      const torrent = await loadTorrent(context, source);
-      loaded.set(torrent.metaInfo.infoHashHex, torrent); // The same torrent twice is one download.
+      const one = await loadSource(context, source);
+      const infoHash = infoHashOf(one);
+      // The same torrent twice is one download, and a .torrent tells more than a magnet link.
+      if (!loaded.has(infoHash) || 'metaInfo' in one) loaded.set(infoHash, one);
     } catch (error) {
       context.interrupt.signal.throwIfAborted();
       failures.push(error);
@@ -88,7 +114,7 @@ class DownloadRun {
   }
 
   /** True if it was interrupted with data missing. */
-  async run(loaded: readonly LoadedTorrent[]): Promise<boolean> {
+  async run(loaded: readonly LoadedSource[]): Promise<boolean> {
     const { terminal, now } = this.#context;
     const peers = await resolvePeers(this.#context, this.#flags.peer ?? []);
     const client = await openClient(this.#context, this.#flags);
@@ -122,18 +148,21 @@ class DownloadRun {
 
   async #follow(
     client: LibraryClient,
-    { metaInfo }: LoadedTorrent,
+    loaded: LoadedSource,
     peers: readonly HostPort[],
     signal: AbortSignal,
   ): Promise<void> {
     const startedAt = this.#context.now();
     let torrent: LibraryTorrent | undefined;
     try {
-      torrent = await client.add(metaInfo, { ...this.#addOptions(metaInfo, peers), signal });
+      const what = 'magnet' in loaded ? loaded.magnet : loaded.metaInfo;
+      torrent = await client.add(what, { ...this.#addOptions(loaded, peers), signal });
       this.#shown.add(torrent);
       this.#unfinished.add(torrent);
       tellEvents(this.#context, torrent);
-      tellAdded(this.#context, torrent);
+      if (torrent.metaInfo) tellAdded(this.#context, torrent);
+      else await this.#awaitMetadata(torrent, signal);
+      await this.#saveTorrent(torrent.metaInfo!);
       await torrent.completed({ signal });
       this.#unfinished.delete(torrent);
       this.#complete.push(torrent);
@@ -146,14 +175,40 @@ class DownloadRun {
         this.#unfinished.delete(torrent);
       }
       this.#failures.push(error);
-      tellError(this.#context.terminal, error, metaInfo.infoHashHex);
+      tellError(this.#context.terminal, error, infoHashOf(loaded));
     }
   }
 
-  #addOptions(metaInfo: MetaInfo, peers: readonly HostPort[]): AddOptions {
-    // Said in full, because what an earlier run selected is remembered otherwise.
-    const files = this.#flags.select ?? [[0, metaInfo.files.length - 1] as const];
-    const options: AddOptions = { dir: resolve(this.#flags.dir), files, peers };
+  async #awaitMetadata(torrent: LibraryTorrent, signal: AbortSignal): Promise<void> {
+    tellMagnet(this.#context, torrent);
+    const metaInfo = await torrent.metadata({ signal });
+    const { name, files, stats } = torrent;
+    if (!this.#context.terminal.json) {
+      const what = `${plural(files.length, 'file')}, ${formatBytes(stats.wantedBytes)}`;
+      this.#context.terminal.note(`${safeText(name)}: ${what}`);
+    }
+    await warnOfSpace(this.#context, this.#flags.dir, [metaInfo], this.#flags.select);
+  }
+
+  async #saveTorrent(metaInfo: MetaInfo): Promise<void> {
+    const { saveTorrent } = this.#flags;
+    if (saveTorrent === undefined) return;
+    const { writeTorrent } = await this.#context.library();
+    // The same command again, to go on, finds the file of the first time.
+    await writeWhole(saveTorrent, writeTorrent(metaInfo.infoBytes, metaInfo), true);
+    const { terminal } = this.#context;
+    if (terminal.json) {
+      terminal.event({ event: 'saved', infoHash: metaInfo.infoHashHex, torrentFile: saveTorrent });
+    } else terminal.note(`wrote ${safeText(saveTorrent)}`);
+  }
+
+  #addOptions(loaded: LoadedSource, peers: readonly HostPort[]): AddOptions {
+    const options: AddOptions = { dir: resolve(this.#flags.dir), peers };
+    // Said in full, because what an earlier run selected is remembered otherwise; a magnet link may select itself.
+    const count = 'metaInfo' in loaded ? loaded.metaInfo.files.length : FILES_MAX;
+    const isSelective = 'magnet' in loaded && loaded.magnet.select !== null;
+    if (this.#flags.select) options.files = this.#flags.select;
+    else if (!isSelective) options.files = [[0, count - 1]];
     if (this.#flags.sequential) options.sequential = true;
     return options;
   }
@@ -165,9 +220,11 @@ class DownloadRun {
     await seedUntil(this.#complete, limits, interrupt.signal, now);
   }
 
-  #tellHowToSeed(loaded: readonly LoadedTorrent[]): void {
+  #tellHowToSeed(loaded: readonly LoadedSource[]): void {
     const { terminal } = this.#context;
-    const sources = loaded.filter(({ metaInfo, source }) => source !== '-' && this.#isComplete(metaInfo));
+    const sources = loaded.filter(
+      (one) => 'metaInfo' in one && one.source !== '-' && this.#isComplete(one.metaInfo),
+    );
     if (terminal.json || sources.length === 0) return;
     const command = ['torrent-ts', 'seed', ...sources.map(({ source }) => source), '-d', this.#flags.dir];
     terminal.note(`to share it: ${safeText(shellQuote(command))}`, 'dim');
@@ -178,18 +235,8 @@ class DownloadRun {
   }
 
   #tellStalled(): void {
-    const waited = formatDuration(this.#flags.timeout!);
     for (const torrent of this.#unfinished) {
-      const tried = torrent.trackers.map(
-        ({ url, state, message }) => `${url} ${message === null ? state : `${state}: ${message}`}`,
-      );
-      const diskFailed = torrent.state === 'stalled';
-      const error = new CliError(
-        diskFailed
-          ? `${torrent.name}: the disk refused data for ${waited}`
-          : `${torrent.name}: nothing arrived for ${waited} (${[describeState(torrent), ...tried].join('; ')})`,
-        diskFailed ? EXIT.disk : EXIT.unreachable,
-      );
+      const error = stalledError(torrent, this.#flags.timeout!);
       this.#failures.push(error);
       tellError(this.#context.terminal, error, torrent.infoHash);
     }

@@ -3,13 +3,29 @@ import { safeText } from '../escape.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatBytes } from '../format.ts';
 import type { MetaInfo } from '../library.ts';
-import { loadTorrent } from '../load-torrent.ts';
+import { fetchMetadata, type MetadataFlags } from '../fetch-metadata.ts';
+import { loadSource } from '../load-source.ts';
+import { refuseToOverwrite, writeWhole } from '../make-torrent.ts';
 import { renderTable } from '../table.ts';
 
+export interface InfoFlags extends MetadataFlags {
+  /** Where to write the .torrent. */
+  readonly output?: string;
+  readonly force?: boolean;
+}
+
 /** `torrent-ts info`: resolves to the exit code. */
-export async function info(context: Context, source: string): Promise<number> {
+export async function info(context: Context, source: string, flags: InfoFlags): Promise<number> {
   const { terminal } = context;
-  const { metaInfo } = await loadTorrent(context, source);
+  const { output, force = false } = flags;
+  if (output !== undefined) await refuseToOverwrite(output, force);
+  const loaded = await loadSource(context, source);
+  const metaInfo = 'magnet' in loaded ? await fetchMetadata(context, loaded.magnet, flags) : loaded.metaInfo;
+  if (output !== undefined) {
+    const { writeTorrent } = await context.library();
+    await writeWhole(output, writeTorrent(metaInfo.infoBytes, metaInfo), force);
+    terminal.note(`wrote ${safeText(output)}`);
+  }
   if (terminal.json) {
     terminal.resultJson(infoObject(metaInfo));
     return EXIT.done;

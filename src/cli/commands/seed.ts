@@ -8,7 +8,6 @@ import { formatPercent } from '../format.ts';
 import { JsonProgress } from '../json-progress.ts';
 import type { LibraryClient, LibraryTorrent, MetaInfo } from '../library.ts';
 import { loadTorrent } from '../load-torrent.ts';
-import { magnetLink } from '../magnet-link.ts';
 import { makeTorrent, refuseToOverwrite, writeWhole } from '../make-torrent.ts';
 import type { HostPort, Selection } from '../parse-values.ts';
 import { ProgressView } from '../progress.ts';
@@ -133,7 +132,7 @@ async function startSeed(
     torrents.splice(torrents.indexOf(torrent), 1);
     throw error;
   }
-  const magnet = magnetLink(metaInfo);
+  const magnet = (await context.library()).writeMagnet(metaInfo);
   if (context.terminal.json) {
     context.terminal.event({
       event: 'seeding',
@@ -183,7 +182,7 @@ function tellReachable(context: Context, client: LibraryClient, torrents: readon
   const { terminal } = context;
   if (terminal.json) return;
   terminal.note('seeding; Ctrl-C ends it');
-  if (torrents.some(({ metaInfo }) => metaInfo.trackers.length === 0)) {
+  if (torrents.some(({ metaInfo }) => metaInfo?.trackers.length === 0)) {
     terminal.note(`without a tracker, others need your address: --peer HOST:${client.listenPort}`);
   }
 }

@@ -5,9 +5,20 @@ import {
   writeExtendedHandshake,
   type ExtendedHandshake,
 } from '../../wire/extension/extended-handshake.ts';
+import { assert } from '../../util/assert.ts';
 import type { DisconnectReason } from '../../wire/link.ts';
 import type { ExtendedMessage, ExtendedPeer } from './extended-message.ts';
 import type { PeerSession } from './peer-session.ts';
+
+/**
+ * The ids that we give, the same on every connection: so a torrent understands what was sent to the magnet it was.
+ */
+const OUR_IDS: ReadonlyMap<string, number> = new Map([
+  ['ut_metadata', 1],
+  ['ut_pex', 2],
+  ['lt_donthave', 3],
+  ['ut_holepunch', 4],
+]);
 
 /** What we tell the peer of ourselves. */
 export interface OurFacts {
@@ -22,7 +33,7 @@ export interface OurFacts {
 
 /**
  * BEP 10 on one connection: the exchange of handshakes, and the passing on of extended messages. Ids belong to the
- * receiver, so a message that comes in carries an id of ours: its place in `messages`, counted from one.
+ * receiver, so a message that comes in carries an id of ours.
  */
 export class Extensions<Peer extends ExtendedPeer = PeerSession> {
   readonly #session: Peer;
@@ -56,7 +67,7 @@ export class Extensions<Peer extends ExtendedPeer = PeerSession> {
   sendHandshake(facts: OurFacts): void {
     const { link } = this.#session;
     const payload = writeExtendedHandshake({
-      messages: new Map(this.#messages.map(({ name }, index) => [name, index + 1])),
+      messages: new Map(this.#messages.map(({ name }) => [name, idOf(name)])),
       client: facts.client,
       port: facts.listenPort > 0 ? facts.listenPort : null,
       requestQueue: facts.requestQueue,
@@ -83,13 +94,18 @@ export class Extensions<Peer extends ExtendedPeer = PeerSession> {
   onMessage(id: number, payload: Uint8Array): void {
     if (id !== EXTENDED_HANDSHAKE_ID) {
       // An id that we never gave is ignored, as others do.
-      this.#messages[id - 1]?.onMessage(this.#session, payload);
+      this.#messages.find(({ name }) => idOf(name) === id)?.onMessage(this.#session, payload);
       return;
     }
     const remote = readExtendedHandshake(payload, this.#remote);
     if (!remote) return;
     this.#remote = remote;
-    this.#onHandshake(remote);
+    this.recall();
+  }
+
+  /** Makes known what the peer has told of itself. */
+  recall(): void {
+    this.#onHandshake(this.#remote);
     if (this.#session.closed) return;
     for (const message of this.#messages) message.onHandshake?.(this.#session);
   }
@@ -97,4 +113,10 @@ export class Extensions<Peer extends ExtendedPeer = PeerSession> {
   onGone(reason: DisconnectReason): void {
     for (const message of this.#messages) message.onGone?.(this.#session, reason);
   }
+}
+
+function idOf(name: string): number {
+  const id = OUR_IDS.get(name);
+  assert(id !== undefined, `${name} has no id`);
+  return id;
 }

@@ -5,6 +5,7 @@ import { Discovery, type DiscoverySubject } from '../discovery/discovery.ts';
 import { TrackerDriver, type TrackerDriverEvents } from '../discovery/tracker-driver.ts';
 import type { Torrent } from './torrent.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
+import type { TorrentObserver } from './torrent-options.ts';
 
 /** What trackers give by default, and one answer can hold over UDP without being cut (BEP 15). */
 const PEERS_WANTED_MIN = 50;
@@ -16,9 +17,9 @@ const PEERS_WANTED_MIN = 50;
 export function discoverPeers(
   torrent: Torrent,
   deps: TorrentDeps,
+  observer: Pick<TorrentObserver, 'onWarning'>,
   rng: Rng,
-  events: TrackerDriverEvents & Pick<DiscoverySubject, 'onFound' | 'isHungry'>,
-  before: Discovery | null = null,
+  before?: Discovery,
 ): Discovery {
   const { metaInfo, counters, picker } = torrent;
   const announced = {
@@ -41,9 +42,14 @@ export function discoverPeers(
     private: metaInfo.private,
     port: () => deps.listenPort(),
     isSeed: () => torrent.isSeeding,
-    isHungry: () => events.isHungry(),
-    onFound: (peers, source) => events.onFound(peers, source),
+    isHungry: () => torrent.isHungry,
+    onFound: (peers, source) => torrent.onPeersFound(peers, source),
     onBug: (error) => torrent.onBug(error),
+  };
+  const events: TrackerDriverEvents = {
+    onPeers: (peers) => torrent.onPeersFound(peers, 'tracker'),
+    onExternalIp: (ip, url) => deps.external.vote(url, ip),
+    onWarning: (error) => observer.onWarning(error),
   };
   if (before) {
     before.handOver(subject, announced, events);

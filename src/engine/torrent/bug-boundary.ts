@@ -1,4 +1,16 @@
-import type { Cancel, Clock, PeerTransport, RangePort, StorageFactory, TorrentStorage, World } from '../../ports.ts';
+import type {
+  Cancel,
+  Clock,
+  PeerTransport,
+  RangePort,
+  StorageFactory,
+  TorrentStorage,
+  World,
+} from '../../ports.ts';
+import { InternalError } from '../../errors.ts';
+import { logger } from '../../util/log.ts';
+
+const log = logger('torrent');
 
 /**
  * Where a bug of ours stops.
@@ -19,6 +31,17 @@ export function guard<A extends unknown[]>(fn: (...args: A) => void, onBug: OnBu
       onBug(error);
     }
   };
+}
+
+/** Our own code failed in the midst of something: nothing of this torrent can be relied on any more. */
+export function stopForBug(name: string, error: unknown, fail: (report: InternalError) => void): void {
+  log('%s: a bug: %O', name, error);
+  const what = error instanceof Error ? error.message : String(error);
+  const report = new InternalError(`a bug stopped ${name}: ${what}`, { cause: error });
+  guard(
+    () => fail(report),
+    (another) => log('%s: and another: %O', name, another),
+  )();
 }
 
 /** The same world, all of whose callbacks are guarded. */

@@ -1,4 +1,5 @@
 import { mayFindPeersBy } from '../discovery/private-gate.ts';
+import { MetadataServer } from '../metadata/metadata-server.ts';
 import type { ExtendedMessage } from '../peer/extended-message.ts';
 import { DontHave } from './dont-have.ts';
 import { HolepunchRelay } from './holepunch-relay.ts';
@@ -10,6 +11,7 @@ import type { TorrentDeps } from './torrent-deps.ts';
 export function extendedMessagesOf(torrent: Torrent, deps: TorrentDeps): readonly ExtendedMessage[] {
   const { pex, external } = deps;
   const messages: ExtendedMessage[] = [
+    new MetadataServer(torrent.metaInfo),
     new DontHave(),
     new HolepunchRelay(torrent, external, () => deps.listenPort()),
   ];

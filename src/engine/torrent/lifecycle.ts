@@ -7,20 +7,22 @@ import { assert } from '../../util/assert.ts';
  * `stalled` is `downloading` with a disk that refuses: uploads go on, and it ends by itself when a write succeeds.
  */
 const STEPS: Readonly<Record<TorrentState, readonly TorrentState[]>> = {
+  metadata: ['checking', 'paused', 'failed', 'closed'],
   checking: ['downloading', 'seeding', 'stalled', 'paused', 'failed', 'closed'],
   downloading: ['seeding', 'stalled', 'checking', 'paused', 'failed', 'closed'],
   seeding: ['downloading', 'stalled', 'checking', 'paused', 'failed', 'closed'],
   stalled: ['downloading', 'seeding', 'checking', 'paused', 'failed', 'closed'],
-  paused: ['checking', 'downloading', 'seeding', 'failed', 'closed'],
-  failed: ['checking', 'closed'],
+  paused: ['metadata', 'checking', 'downloading', 'seeding', 'failed', 'closed'],
+  failed: ['metadata', 'checking', 'closed'],
   closed: [],
 };
 
 export class Lifecycle {
-  #state: TorrentState = 'paused';
+  #state: TorrentState;
   readonly #onChange: (state: TorrentState, before: TorrentState) => void;
 
-  constructor(onChange: (state: TorrentState, before: TorrentState) => void) {
+  constructor(onChange: (state: TorrentState, before: TorrentState) => void, state: TorrentState = 'paused') {
+    this.#state = state;
     this.#onChange = onChange;
   }
 

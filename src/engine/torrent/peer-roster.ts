@@ -74,6 +74,11 @@ export class PeerRoster {
     return peer;
   }
 
+  /** Forgets all peers that do not fit; connected ones are forgotten as addresses only. */
+  keepOnly(fits: (peer: KnownPeer) => boolean): void {
+    for (const [key, peer] of this.#peers) if (!fits(peer)) this.#peers.delete(key);
+  }
+
   get(address: PeerAddress): KnownPeer | undefined {
     return this.#peers.get(addressKey(address));
   }

@@ -1,28 +1,47 @@
 import type { DisconnectReason, LinkEncryption, PeerLink } from '../../wire/link.ts';
+import type { TorrentState } from '../../events.ts';
+import type { GreetedTorrent } from '../greeter.ts';
 import type { PeerAddress } from '../../util/ip.ts';
 import type { OutboundEncryption } from '../../wire/mse/negotiation.ts';
 import { changesWay, encryptionFor } from './dial-manners.ts';
 import { Dialer, type DialerHost } from './dialer.ts';
-import type { KnownPeer } from './peer-roster.ts';
-import type { Torrent } from './torrent.ts';
+import type { KnownPeer, PeerRoster } from './peer-roster.ts';
+import type { Connected, Connections } from './swarm.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
 import { PARDON_DELAY_MAX_MS, PARDON_DELAY_MIN_MS } from '../limits.ts';
 
 /** With fewer peers than this a download is worth an early announce. */
 const FEW_PEERS = 5;
 
+/** What is kept in peers: a torrent, or a magnet that looks for its metadata. */
+export interface SuppliedTorrent extends GreetedTorrent {
+  readonly infoHash: Uint8Array;
+  readonly state: TorrentState;
+  /** Peers are welcome. */
+  readonly isActive: boolean;
+  readonly swarm: Pick<Connections<Connected>, 'size' | 'sessions' | 'closeAll'>;
+  readonly roster: PeerRoster;
+  now(): number;
+}
+
 /** Keeps a torrent in peers: how many more it may have, whom it dials, and what becomes of those that are gone. */
 export class PeerSupply implements DialerHost {
-  readonly #torrent: Torrent;
+  #torrent: SuppliedTorrent;
   readonly #deps: TorrentDeps;
   readonly #dialer: Dialer;
   #pardonAt = Infinity;
   #pardonDelayMs = PARDON_DELAY_MIN_MS;
 
-  constructor(torrent: Torrent, deps: TorrentDeps) {
+  constructor(torrent: SuppliedTorrent, deps: TorrentDeps) {
     this.#torrent = torrent;
     this.#deps = deps;
     this.#dialer = new Dialer(deps.world.clock, deps.world.transports, deps.dialBudget, torrent.roster, this);
+  }
+
+  /** A magnet has become a torrent with the same roster: what is on its way to the one arrives at the other. */
+  serve(torrent: SuppliedTorrent): void {
+    if (torrent !== this.#torrent) this.#deps.greeter.handOver(this.#torrent, torrent);
+    this.#torrent = torrent;
   }
 
   /** Connections that may still be made. A seed dials too: peers that nobody can reach would not find it otherwise. */
@@ -35,8 +54,7 @@ export class PeerSupply implements DialerHost {
   }
 
   get isAlone(): boolean {
-    const { state, swarm } = this.#torrent;
-    return state === 'downloading' && swarm.size === 0;
+    return this.#isWanting && this.#torrent.swarm.size === 0;
   }
 
   rank(address: PeerAddress): number {
@@ -60,10 +78,15 @@ export class PeerSupply implements DialerHost {
     this.#dialer.fill();
   }
 
+  get #isWanting(): boolean {
+    const { state } = this.#torrent;
+    return state === 'downloading' || state === 'metadata';
+  }
+
   /** Downloading with few peers and nobody left to dial: trackers may know more. */
   get isLow(): boolean {
-    const { state, swarm, roster } = this.#torrent;
-    if (state !== 'downloading' || swarm.size >= FEW_PEERS || this.#dialer.pending > 0) return false;
+    const { swarm, roster } = this.#torrent;
+    if (!this.#isWanting || swarm.size >= FEW_PEERS || this.#dialer.pending > 0) return false;
     return roster.candidates(this.#torrent.now(), 1).length === 0;
   }
 

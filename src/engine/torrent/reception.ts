@@ -1,20 +1,21 @@
 import { sha1 } from '../../metainfo/info-hash.ts';
-import { compareBytes, equalBytes } from '../../util/bytes.ts';
 import { ALLOWED_FAST_COUNT, allowedFastSet } from '../../wire/allowed-fast.ts';
 import type { ExtendedHandshake } from '../../wire/extension/extended-handshake.ts';
 import { Feature, hasFeature, reservedOf } from '../../wire/handshake.ts';
 import { PeerError, type Handshake, type PeerLink } from '../../wire/link.ts';
+import type { PendingSession } from '../metadata/pending-session.ts';
 import { ALLOWED_FAST_SHARE, UPLOAD_QUEUE_MAX } from '../limits.ts';
 import type { ExtendedMessage } from '../peer/extended-message.ts';
 import { Extensions } from '../peer/extensions.ts';
 import { PeerSession } from '../peer/peer-session.ts';
+import { checkAdmission } from './admission.ts';
 import { extendedMessagesOf } from './extended-messages.ts';
 import type { KnownPeer } from './peer-roster.ts';
 import type { Torrent } from './torrent.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
 import { Turnover } from './turnover.ts';
 
-const OUR_FEATURES = reservedOf([Feature.extensions, Feature.fast]);
+export const OUR_FEATURES = reservedOf([Feature.extensions, Feature.fast]);
 
 /** Who may join the swarm of a torrent, and what we say to a peer that did. */
 export class Reception {
@@ -47,18 +48,51 @@ export class Reception {
    */
   admit(link: PeerLink, handshake: Handshake, known: KnownPeer | null): PeerSession {
     const torrent = this.#torrent;
-    this.#check(link, handshake, known);
+    const { connections, options } = this.#deps;
+    const limits = {
+      connections,
+      perTorrentMax: options.connectionsPerTorrentMax,
+      makeRoom: () => this.#turnover.makeRoom(link.remote, torrent.now()),
+    };
+    checkAdmission(torrent, limits, link, handshake, known);
     if (known) torrent.roster.onConnected(known);
     const fast = hasFeature(handshake.reserved, Feature.fast);
     const session = new PeerSession(torrent, link, { peerId: handshake.peerId.slice(), fast, known });
-    link.expectBitfield?.(Math.ceil(torrent.geometry.pieceCount / 8));
-    link.attach(session);
-    if (hasFeature(handshake.reserved, Feature.extensions)) {
-      session.extensions = new Extensions(session, this.#messages, (remote) =>
-        this.#onExtendedHandshake(session, remote),
-      );
-    }
+    this.#attach(session);
+    if (hasFeature(handshake.reserved, Feature.extensions)) this.#extend(session, undefined);
     return session;
+  }
+
+  /** Makes a session of a connection that was made while we did not know the metadata. */
+  adopt(early: PendingSession): PeerSession {
+    const session = new PeerSession(this.#torrent, early.link, early);
+    this.#attach(session);
+    session.weAreInterested = early.weAreInterested;
+    if (early.extensions) this.#extend(session, early.extensions.remote);
+    return session;
+  }
+
+  /** Tells the peer what has changed with us, and the session what the peer has said so far. */
+  recall(session: PeerSession, early: PendingSession): void {
+    try {
+      this.sendExtendedHandshake(session);
+      session.extensions?.recall();
+      early.facts.replay(session);
+      session.onBatchEnd();
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error;
+      session.close(error.reason);
+    }
+  }
+
+  #attach(session: PeerSession): void {
+    session.link.expectBitfield?.(Math.ceil(this.#torrent.geometry.pieceCount / 8));
+    session.link.attach(session);
+  }
+
+  #extend(session: PeerSession, remote: ExtendedHandshake | undefined): void {
+    const onHandshake = (told: ExtendedHandshake): void => this.#onExtendedHandshake(session, told);
+    session.extensions = new Extensions(session, this.#messages, onHandshake, remote);
   }
 
   /** What we say first: our extensions, what we have, and what the peer may take while choked. */
@@ -88,34 +122,8 @@ export class Reception {
       listenPort: this.#deps.listenPort(),
       requestQueue: UPLOAD_QUEUE_MAX,
       uploadOnly: this.#torrent.isSeeding,
-      metadataSize: null,
+      metadataSize: this.#torrent.metaInfo.private ? null : this.#torrent.metaInfo.infoBytes.length,
     });
-  }
-
-  #check(link: PeerLink, { peerId }: Handshake, known: KnownPeer | null): void {
-    const { roster, swarm, isActive } = this.#torrent;
-    if (!isActive) throw new PeerError('torrent-stopped', 'not now');
-    if (equalBytes(peerId, this.#torrent.peerId)) throw new PeerError('self-connection', 'our own peer id');
-    if (roster.isBanned(known?.address ?? null, link.remote.host, peerId)) {
-      throw new PeerError('banned', 'sent bad data before');
-    }
-    const { options, connections } = this.#deps;
-    const other = swarm.byPeerId(peerId);
-    if (connections.free <= 0 || swarm.size >= options.connectionsPerTorrentMax) {
-      const isNew = swarm.size === options.connectionsPerTorrentMax && !other;
-      if (!isNew || !this.#turnover.makeRoom(link.remote, this.#torrent.now())) {
-        throw new PeerError('too-many-connections', 'no connection left');
-      }
-    }
-    if (!other) return;
-    // Both dialled at once: both ends keep the connection that the peer with the smaller id opened.
-    const keepOutbound = compareBytes(this.#torrent.peerId, peerId) < 0;
-    if (other.link.inbound === link.inbound || link.inbound === keepOutbound) {
-      // Now we know where it listens, and that it need not be dialled.
-      other.known ??= known;
-      throw new PeerError('duplicate-connection', 'connected already');
-    }
-    other.close('duplicate-connection');
   }
 
   #allowFast(session: PeerSession): void {

@@ -3,10 +3,13 @@ import type { TorrentState } from '../../events.ts';
 import type { FilePriority } from '../../options.ts';
 import type { PeerAddress } from '../../util/ip.ts';
 import type { DisconnectReason } from '../../wire/link.ts';
+import type { Torrent } from './torrent.ts';
 
 /** What the outside hears of a torrent. Calls come from within the engine: do not call back in the same turn. */
 export interface TorrentObserver {
   onState(state: TorrentState, before: TorrentState): void;
+  /** The metadata is here, and this is the torrent; it has begun already. */
+  onMetadata?(torrent: Torrent): void;
   onPiece(piece: number, from: readonly PeerAddress[]): void;
   onReject(piece: number, from: readonly PeerAddress[]): void;
   onBan(address: PeerAddress, piece: number): void;

@@ -1,5 +1,5 @@
-import { InternalError, StorageError, type TorrentTsError } from '../../errors.ts';
-import type { TorrentState, TorrentStats, TrackerInfo } from '../../events.ts';
+import { StorageError, type TorrentTsError } from '../../errors.ts';
+import type { TorrentState, TorrentStats } from '../../events.ts';
 import { FileMap } from '../../metainfo/file-map.ts';
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import type { MetaInfo } from '../../metainfo/metainfo.ts';
@@ -12,14 +12,17 @@ import type { DisconnectReason, Handshake, LinkEncryption, PeerLink } from '../.
 import type { BandwidthShare } from '../bandwidth.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { GreetedTorrent } from '../greeter.ts';
+import type { Inheritance } from '../metadata/inheritance.ts';
+import type { PendingSession } from '../metadata/pending-session.ts';
 import type { BlockRequester } from '../peer/block-requester.ts';
 import type { PeerSession, SessionHost } from '../peer/peer-session.ts';
 import { PiecePicker } from '../picker/piece-picker.ts';
 import { discoverPeers } from './announcing.ts';
-import { guard, guardWorld } from './bug-boundary.ts';
+import { guardWorld, stopForBug } from './bug-boundary.ts';
 import { ChokeRounds } from './choke-rounds.ts';
 import { Completion } from './completion.ts';
 import { DiskHealth } from './disk-health.ts';
+import { Ending } from './ending.ts';
 import { FileProgress } from './file-progress.ts';
 import { Inventory } from './inventory.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -59,6 +62,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   readonly swarm = new Swarm();
   readonly tail: TailShare;
   readonly webSeeds: WebSeeds;
+  readonly discovery: Discovery;
 
   readonly infoHash: Uint8Array;
   readonly #deps: TorrentDeps;
@@ -71,7 +75,6 @@ export class Torrent implements SessionHost, GreetedTorrent {
   readonly rounds: ChokeRounds;
   readonly #resume: ResumeKeeper;
   readonly #disk: DiskHealth;
-  readonly #discovery: Discovery;
   readonly #reception: Reception;
   readonly #inventory: Inventory;
   /** Paused as soon as the check that runs is done. */
@@ -80,10 +83,16 @@ export class Torrent implements SessionHost, GreetedTorrent {
   readonly #completion = new Completion();
   /** Wishes and totals of an earlier run count once, not after each pause. */
   #isFirstRecord = true;
-  /** Who waits for the end; null once it is reached. */
-  #waitingForEnd: (() => void)[] | null = [];
+  readonly #ending = new Ending();
 
-  constructor(deps: TorrentDeps, metaInfo: MetaInfo, options: TorrentOptions, observer: TorrentObserver) {
+  /** @param inherited What it had found while it was a magnet. */
+  constructor(
+    deps: TorrentDeps,
+    metaInfo: MetaInfo,
+    options: TorrentOptions,
+    observer: TorrentObserver,
+    inherited: Inheritance | null = null,
+  ) {
     const onBug = (error: unknown): void => this.onBug(error);
     deps = { ...deps, world: guardWorld(deps.world, onBug) };
     this.#deps = deps;
@@ -98,7 +107,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#lifecycle = new Lifecycle((state, before) => {
       log('%s: %s -> %s', metaInfo.name, before, state);
       observer.onState(state, before);
-    });
+    }, inherited?.state);
     this.#storage = deps.world.storage.open(metaInfo, { dir: options.dir });
     this.assembler = new PieceAssembler(metaInfo.geometry, deps.slabs);
     this.picker = new PiecePicker(metaInfo.geometry, this.#rng.fork('picker'), {
@@ -120,8 +129,9 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.files = new FileProgress(metaInfo, new FileMap(metaInfo.files, metaInfo.geometry));
     this.down = deps.down.share(options.downLimit, onBug);
     this.up = deps.up.share(options.upLimit, onBug);
-    this.roster = new PeerRoster(this.#rng.fork('roster'));
-    this.#supply = new PeerSupply(this, deps);
+    this.roster = inherited?.roster ?? new PeerRoster(this.#rng.fork('roster'));
+    this.#supply = inherited?.supply ?? new PeerSupply(this, deps);
+    this.#supply.serve(this);
     this.rounds = new ChokeRounds(this.#rng, deps.options.uploadSlots, this, deps.options.choker);
     this.webSeeds = new WebSeeds(this, deps, (error) => observer.onWarning(error));
     this.tail = new TailShare(this.picker, metaInfo.geometry, this.swarm);
@@ -142,13 +152,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
       onDiskRecovered: () => this.#disk.onWriteRecovered(),
     });
     this.#reception = new Reception(this, deps);
-    this.#discovery = discoverPeers(this, deps, this.#rng.fork('trackers'), {
-      onPeers: (peers) => this.onPeersFound(peers, 'tracker'),
-      onFound: (peers, source) => this.onPeersFound(peers, source),
-      isHungry: () => this.#supply.isLow,
-      onExternalIp: (ip, url) => deps.external.vote(url, ip),
-      onWarning: (error) => observer.onWarning(error),
-    });
+    this.discovery = discoverPeers(this, deps, observer, this.#rng.fork('trackers'), inherited?.discovery);
   }
 
   // — questions
@@ -167,6 +171,11 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   get isShortOfConnections(): boolean {
     return this.freeConnections <= 0;
+  }
+
+  /** Peers are few, and none is known that could be dialled. */
+  get isHungry(): boolean {
+    return this.#supply.isLow;
   }
 
   get mayRequest(): boolean {
@@ -203,10 +212,6 @@ export class Torrent implements SessionHost, GreetedTorrent {
     return statsOf(this, this.#inventory.progress);
   }
 
-  trackers(): readonly TrackerInfo[] {
-    return this.#discovery.trackers();
-  }
-
   // — commands
 
   /** Checks what is on disk, then goes to work. */
@@ -223,7 +228,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#lifecycle.to('paused');
     this.#supply.leave('torrent-stopped');
     this.#pieces.giveUpBegun();
-    this.#discovery.stop(() => log('%s: paused', this.metaInfo.name));
+    this.discovery.stop(() => log('%s: paused', this.metaInfo.name));
     this.#saveResume();
   }
 
@@ -252,22 +257,13 @@ export class Torrent implements SessionHost, GreetedTorrent {
   }
 
   announce(): void {
-    if (this.#lifecycle.isActive) this.#discovery.announceNow();
-  }
-
-  addPeers(addresses: readonly PeerAddress[]): void {
-    for (const address of addresses) this.roster.add(address, 'user');
-    this.#supply.fill();
+    if (this.#lifecycle.isActive) this.discovery.announceNow();
   }
 
   /** Somebody named peers of this torrent. */
   onPeersFound(peers: readonly PeerAddress[], source: PeerSource): void {
     for (const peer of peers) this.roster.add(peer, source);
     if (this.#lifecycle.isActive) this.#supply.fill();
-  }
-
-  addTrackers(urls: readonly string[]): void {
-    this.#discovery.addTrackers(urls);
   }
 
   setLimits(limits: { down?: number; up?: number }): void {
@@ -285,23 +281,16 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   /** Stops for good: peers, trackers, disk, in this order, and saves where it stands. */
   close(done: () => void): void {
-    if (this.#waitingForEnd === null) {
-      done();
-      return;
-    }
-    this.#waitingForEnd.push(done);
+    this.#ending.wait(done);
     if (this.state === 'closed') return;
     this.#inventory.interrupt();
     this.#lifecycle.to('closed');
     this.#supply.leave('torrent-stopped');
     let waiting = 2;
     const finish = (): void => {
-      if (--waiting > 0) return;
-      const waiters = this.#waitingForEnd ?? [];
-      this.#waitingForEnd = null;
-      for (const waiter of waiters) waiter();
+      if (--waiting === 0) this.#ending.reach();
     };
-    this.#discovery.stop(finish);
+    this.discovery.stop(finish);
     this.#pieces.stop(() => this.#saveResume(() => this.#storage.close(finish)));
   }
 
@@ -318,7 +307,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#disk.onBeat(now);
     this.#supply.onBeat(now);
     this.webSeeds.fill(now);
-    if (this.#supply.isLow) this.#discovery.announceNow();
+    if (this.#supply.isLow) this.discovery.announceNow();
     if (this.#resume.isDue(now)) this.#saveResume();
   }
 
@@ -330,11 +319,22 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   admit(link: PeerLink, handshake: Handshake, known: KnownPeer | null): void {
     const session = this.#reception.admit(link, handshake, known);
+    this.#join(session);
+    this.#reception.introduce(session);
+    this.#observer.onPeer(link.remote);
+  }
+
+  /** Goes on with a connection of the magnet that this was. */
+  adopt(early: PendingSession): void {
+    const session = this.#reception.adopt(early);
+    this.#join(session);
+    this.#reception.recall(session, early);
+  }
+
+  #join(session: PeerSession): void {
     this.swarm.add(session);
     this.#deps.connections.count++;
     this.picker.onPeerJoined(session);
-    this.#reception.introduce(session);
-    this.#observer.onPeer(link.remote);
   }
 
   onGreetingFailed(known: KnownPeer | null, reason: DisconnectReason, reached: LinkEncryption): void {
@@ -374,8 +374,9 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   #check(trust: 'resume' | 'check', readsPieces = true): void {
     this.#error = null;
+    // What a magnet had begun goes on.
+    if (this.state !== 'metadata') this.#supply.leave('torrent-stopped');
     this.#lifecycle.to('checking');
-    this.#supply.leave('torrent-stopped');
     this.#disk.forgetReadError();
     this.picker.have.clone().forEach((piece) => this.#pieces.lose(piece));
     this.#inventory.take(trust, readsPieces);
@@ -407,7 +408,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     if (hasRead) this.#resume.touch();
     this.#enterActive();
     this.#pieces.retryNow();
-    this.#discovery.start();
+    this.discovery.start();
     this.#supply.fill();
   }
 
@@ -428,14 +429,15 @@ export class Torrent implements SessionHost, GreetedTorrent {
     } else {
       this.#lifecycle.to('seeding');
     }
+    const now = this.now();
     this.swarm.updateInterest();
-    for (const session of this.swarm.sessions) session.requester.fill(this.now());
+    for (const session of this.swarm.sessions) session.requester.fill(now);
     if (this.isSeeding) this.#onComplete();
   }
 
   #onComplete(): void {
     if (!this.#completion.onAllThere()) return;
-    if (this.picker.have.isFull && this.#completion.onWhole()) this.#discovery.completed();
+    if (this.picker.have.isFull && this.#completion.onWhole()) this.discovery.completed();
     for (const session of [...this.swarm.sessions]) {
       if (session.isSeed) session.close('both-seeds');
       else this.#reception.sendExtendedHandshake(session);
@@ -466,19 +468,13 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#lifecycle.to('failed');
     this.#observer.onFailed(error);
     this.#supply.leave('torrent-stopped');
-    this.#discovery.stop(() => log('%s: failed', this.metaInfo.name));
+    this.discovery.stop(() => log('%s: failed', this.metaInfo.name));
     this.#pieces.giveUpBegun();
   }
 
   /** Our own code failed in the midst of something: nothing of this torrent can be relied on any more. */
   onBug(error: unknown): void {
-    log('%s: a bug: %O', this.metaInfo.name, error);
-    const what = error instanceof Error ? error.message : String(error);
-    const report = new InternalError(`a bug stopped ${this.metaInfo.name}: ${what}`, { cause: error });
-    guard(
-      () => this.fail(report),
-      (another) => log('%s: and another: %O', this.metaInfo.name, another),
-    )();
+    stopForBug(this.metaInfo.name, error, (report) => this.fail(report));
   }
 
   #saveResume(done?: () => void): void {

@@ -7,6 +7,7 @@ import type {
   Library,
   LibraryClient,
   LibraryTorrent,
+  Magnet,
   MetaInfo,
   TorrentState,
   TorrentStats,
@@ -67,6 +68,10 @@ export class FakeTorrent extends EventEmitter implements LibraryTorrent {
     return new Uint8Array(this.metaInfo.pieceCount);
   }
 
+  metadata(): Promise<MetaInfo> {
+    return Promise.resolve(this.metaInfo);
+  }
+
   pause(): void {
     this.paused = true;
   }
@@ -112,12 +117,17 @@ export class FakeClient extends EventEmitter implements LibraryClient {
     this.#onAdded = onAdded;
   }
 
-  add(metaInfo: MetaInfo, options: AddOptions = {}): Promise<FakeTorrent> {
+  add(metaInfo: MetaInfo | Magnet, options: AddOptions = {}): Promise<FakeTorrent> {
+    if (!('infoBytes' in metaInfo)) throw new Error('magnet links are tried with real clients');
     const torrent = new FakeTorrent(metaInfo, options);
     this.torrents.push(torrent);
     // After the command has begun to listen.
     setImmediate(() => this.#onAdded(torrent));
     return Promise.resolve(torrent);
+  }
+
+  remove(): Promise<void> {
+    return Promise.resolve();
   }
 
   close(): Promise<void> {
