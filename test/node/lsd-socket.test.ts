@@ -30,7 +30,7 @@ function listener(options: LsdSocketOptions) {
   sockets.push(socket);
   const heard: string[] = [];
   const listening = socket.onMessage((bytes, from: PeerAddress) =>
-    heard.push(`${Buffer.from(bytes)} from ${from.host}`),
+    heard.push(`${Buffer.from(bytes).toString()} from ${from.host}`),
   );
   return { socket, heard, listening };
 }

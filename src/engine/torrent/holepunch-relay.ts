@@ -106,5 +106,5 @@ function introduce(to: PeerSession, peer: PeerAddress): void {
 }
 
 function isSame(a: PeerAddress | undefined, b: PeerAddress): boolean {
-  return a !== undefined && a.host === b.host && a.port === b.port;
+  return a?.host === b.host && a.port === b.port;
 }

@@ -13,7 +13,7 @@ import type { ExternalAddress } from '../external-address.ts';
 export function peerPriority(ours: PeerAddress, theirs: PeerAddress): number | null {
   const a = ipToBytes(ours.host);
   const b = ipToBytes(theirs.host);
-  if (a === null || b === null || a.length !== b.length) return null;
+  if (a?.length !== b?.length || !a || !b) return null;
   if (compareBytes(a, b) === 0) return crc32c(sorted(portBytes(ours.port), portBytes(theirs.port)));
   const exact = exactBytes(a, b);
   return crc32c(sorted(masked(a, exact), masked(b, exact)));
