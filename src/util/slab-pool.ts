@@ -41,14 +41,18 @@ export class SlabPool {
     return this.#capBytes;
   }
 
+  /** Would `take` give one? */
+  mayTake(capacity: number): boolean {
+    return this.#lentBytes + capacity <= this.#capBytes || this.#lentBytes < 2 * capacity;
+  }
+
   /**
    * A slab of exactly `capacity` bytes with undefined content, or null at the cap. Two slabs are always granted,
    * because a torrent whose pieces are larger than the cap must still be able to move. So is one that `mustHave`: it has
    * no other, and those who hold the rest may be stuck.
    */
   take(capacity: number, mustHave = false): Slab | null {
-    if (!mustHave && this.#lentBytes + capacity > this.#capBytes && this.#lentBytes >= 2 * capacity)
-      return null;
+    if (!mustHave && !this.mayTake(capacity)) return null;
     this.#lentBytes += capacity;
     const slab = this.#free.get(capacity)?.pop();
     if (slab) {

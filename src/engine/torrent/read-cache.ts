@@ -26,8 +26,8 @@ export class Extent implements BlockSource {
   ready = false;
   /** Blocks on their way to peers. */
   uses = 0;
-  /** Recent use, as a running number. */
-  usedAt = 0;
+  /** Somebody has come for it. */
+  wasUsed = false;
   readonly waiters = new Set<ExtentWaiter>();
   readonly #cache: ReadCache;
 
@@ -49,12 +49,12 @@ export class ReadCache {
   readonly #storage: TorrentStorage;
   readonly #pool: SlabPool;
   readonly #onError: (error: StorageError, piece: number) => void;
-  /** In order of first use; `usedAt` decides what goes. */
+  /** Least recently used first. */
   readonly #extents = new Map<number, Extent>();
   readonly #extentLength: number;
   readonly #extentsPerPiece: number;
   readonly #starved = new Set<ExtentWaiter>();
-  #tick = 0;
+  #latest: Extent | null = null;
   #closed = false;
 
   constructor(
@@ -93,15 +93,18 @@ export class ReadCache {
       this.#starved.add(waiter);
       return null;
     }
-    extent.usedAt = ++this.#tick;
+    this.#noteUse(extent);
     if (extent.ready) return extent;
     extent.waiters.add(waiter);
     return null;
   }
 
-  /** Begins to read an extent that will be asked for. Memory pressure makes this do nothing. */
+  /**
+   * Begins to read an extent that will be asked for, if memory allows. What was read ahead for others and waits for
+   * them does not go for it, else fifty peers would have each extent read fifty times.
+   */
   prefetch(key: number): void {
-    if (!this.#extents.has(key)) this.#load(key);
+    if (!this.#extents.has(key)) this.#load(key, true);
   }
 
   /** A piece's bytes on disk changed or can no longer be trusted. */
@@ -131,10 +134,18 @@ export class ReadCache {
     }
   }
 
-  #load(key: number): Extent | null {
+  #noteUse(extent: Extent): void {
+    extent.wasUsed = true;
+    if (extent === this.#latest) return;
+    this.#latest = extent;
+    this.#extents.delete(extent.key);
+    this.#extents.set(extent.key, extent);
+  }
+
+  #load(key: number, isAhead = false): Extent | null {
     if (this.#closed) return null;
     let slab = this.#pool.take(this.#extentLength);
-    while (!slab && this.#evictOne()) slab = this.#pool.take(this.#extentLength);
+    while (!slab && this.#evictOne(isAhead)) slab = this.#pool.take(this.#extentLength);
     if (!slab) return null;
     const piece = Math.floor(key / this.#extentsPerPiece);
     const begin = this.beginOf(key);
@@ -158,27 +169,35 @@ export class ReadCache {
     if (extent.uses === 0) this.#wakeStarved();
   }
 
-  /** Drops the least recently used idle extent. */
-  #evictOne(): boolean {
-    let oldest: Extent | null = null;
+  /** Drops the least recently used idle extent; `usedOnly` spares those that nobody has come for yet. */
+  #evictOne(usedOnly: boolean): boolean {
     for (const extent of this.#extents.values()) {
-      if (!extent.ready || extent.uses > 0) continue;
-      if (!oldest || extent.usedAt < oldest.usedAt) oldest = extent;
+      if (!extent.ready || extent.uses > 0 || (usedOnly && !extent.wasUsed)) continue;
+      this.#drop(extent);
+      return true;
     }
-    if (oldest) this.#drop(oldest);
-    return oldest !== null;
+    return false;
   }
 
   #drop(extent: Extent): void {
     if (this.#extents.get(extent.key) !== extent) return;
+    if (this.#latest === extent) this.#latest = null;
     this.#extents.delete(extent.key);
     this.#pool.give(extent.slab);
   }
 
+  /** In the order in which they came, as far as memory goes: whoever finds none goes to the end. */
   #wakeStarved(): void {
-    if (this.#starved.size === 0) return;
-    const starved = [...this.#starved];
-    this.#starved.clear();
-    for (const waiter of starved) waiter.onExtent(null);
+    for (let left = this.#starved.size; left > 0 && this.#hasRoom(); left--) {
+      const [waiter] = this.#starved;
+      this.#starved.delete(waiter!);
+      waiter!.onExtent(null);
+    }
+  }
+
+  #hasRoom(): boolean {
+    if (this.#pool.mayTake(this.#extentLength)) return true;
+    for (const { ready, uses } of this.#extents.values()) if (ready && uses === 0) return true;
+    return false;
   }
 }
