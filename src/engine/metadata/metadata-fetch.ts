@@ -273,16 +273,13 @@ export class MetadataFetch<Source extends MetadataSource> {
     }
     const givers = new Set(attempt.givers as Source[]);
     this.#drop(attempt);
-    if (givers.size === 1) {
-      const [liar] = givers;
-      this.#block(liar!, now);
-    } else {
-      for (const giver of givers) {
-        const part = this.#parts.get(giver);
-        if (part) part.isSuspect = true;
-      }
-      this.#rejoin(attempt.size);
+    for (const giver of givers) {
+      const part = this.#parts.get(giver);
+      if (part) part.isSuspect = true;
     }
+    const [liar] = givers;
+    if (givers.size === 1) this.#block(liar!, now);
+    this.#rejoin(attempt.size);
     this.#fillAll(now);
   }
 
