@@ -34,7 +34,8 @@ export const ours: BenchClient = {
   seed: ({ torrent, dir, port }) => [...OURS, 'seed', torrent, '--dir', dir, '--port', `${port}`, ...QUIET],
   leech: ({ torrent, dir }) => [...OURS, 'download', torrent, '--dir', dir, '--port', '0', ...QUIET],
 };
-const QUIET = ['--quiet', '--progress', 'none'];
+/** Nothing on the screen, and nothing to the network that this machine is on. */
+const QUIET = ['--quiet', '--progress', 'none', '--no-lsd'];
 
 /** Its Python binding, as distributions pack it for their own Python. */
 const PYTHON = ['python3', '/usr/bin/python3'].find(
