@@ -143,6 +143,7 @@ function torrentOf(pieceLength: number): MetaInfo {
     comment: null,
     createdBy: null,
     createdAt: null,
+    nodes: [],
     isHybrid: false,
     infoBytes: new Uint8Array(0),
   };

@@ -60,6 +60,10 @@ export interface DatagramPort {
   onMessage(receiver: (bytes: Uint8Array, from: PeerAddress) => boolean): Cancel;
   /** True if a socket of this family is open. */
   supports(family: IpFamily): boolean;
+  /** Opens all sockets now, so that others can reach us. Default: each with the first datagram that is sent by it. */
+  open?(): void;
+  /** The port that datagrams of this family come from; 0 while that is not known. */
+  localPort?(family: IpFamily): number;
 }
 
 /** Datagrams to and from everybody on the networks this machine is on (BEP 14). */

@@ -63,6 +63,10 @@ export interface DhtNodeOptions {
   onAnnounced(infoHash: Uint8Array, peer: PeerAddress): void;
   /** Nodes of the other family that somebody named. */
   onForeignContacts(contacts: readonly Contact[]): void;
+  /** A node says which address of ours it sees (BEP 42). */
+  onSeenAs?(voter: PeerAddress, host: string): void;
+  /** Our address as others than nodes see it, for as long as too few nodes agree on one. */
+  externalHost?(): string | null;
 }
 
 /** Datagrams since the start. */
@@ -355,7 +359,10 @@ export class DhtNode implements AnsweringNode, LookupHost {
 
   #onNodeAnswered(answer: KrpcResponse, from: PeerAddress, now: number): void {
     const seenAs = answer.seenAs?.host;
-    if (seenAs !== undefined && factsOf(seenAs).family === this.family) this.#addressVotes.vote(from, seenAs);
+    if (seenAs !== undefined && factsOf(seenAs).family === this.family) {
+      this.#addressVotes.vote(from, seenAs);
+      this.#options.onSeenAs?.(from, seenAs);
+    }
     const contact = { id: Uint8Array.from(answer.senderId), address: from };
     if (!this.#table.onAnswered(contact, now)) return;
     // A lookup that began with too little takes in whoever turns up meanwhile.
@@ -396,7 +403,7 @@ export class DhtNode implements AnsweringNode, LookupHost {
 
   /** BEP 42: an id has to fit the address that the others see, or they will store nothing with us. */
   #reviewOwnId(now: number): void {
-    const host = this.#addressVotes.agreed();
+    const host = this.#addressVotes.agreed() ?? this.#options.externalHost?.() ?? null;
     if (host === null || isSecureId(this.id, host)) return;
     const old = this.#table;
     this.#table = new RoutingTable(secureId(host, this.#options.randomBytes(ID_LENGTH)));

@@ -106,6 +106,10 @@ export class Lookup {
     return !this.#isSettled && this.#candidates.filter((each) => each.state === 'answered').length < K;
   }
 
+  get hasAnswers(): boolean {
+    return this.#candidates.some((each) => each.answered !== null);
+  }
+
   get queryCount(): number {
     return this.#queries;
   }

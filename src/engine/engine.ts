@@ -42,7 +42,10 @@ export type EngineOptions = Pick<
   | 'refuseLocalTrackers'
   | 'pex'
 > & {
-  /** Take part in the DHT; whoever built the engine starts `dht` with nodes to begin from. Default: no. */
+  /**
+   * Take part in the DHT. Whoever built the engine starts `dht`, or says with `startsFrom` how it starts by itself when a
+   * torrent needs it. Default: no.
+   */
   readonly dht?: DhtOptions | null;
   /** Told to peers as `v` (BEP 10). */
   readonly clientName: string;
@@ -101,7 +104,9 @@ export class Engine {
     this.#greeter = new Greeter(world.clock, (infoHash) => this.#find(toHex(infoHash)));
     this.#udpTrackers = world.datagrams ? new UdpTrackerClient(world) : null;
     this.dht =
-      options.dht && world.datagrams ? new DhtDriver(world, this.#rng.fork('dht'), options.dht) : null;
+      options.dht && world.datagrams
+        ? new DhtDriver(world, this.#rng.fork('dht'), { external: this.external, ...options.dht })
+        : null;
     if (this.dht) this.#finders.push(this.dht);
     if (world.multicast) this.#finders.push(new LsdDriver(world, world.multicast, this.#rng.fork('lsd')));
     const lookup = (name: Uint8Array): Uint8Array | null => this.#obfuscated.get(toHex(name)) ?? null;
@@ -196,6 +201,7 @@ export class Engine {
         refuseLocal: this.#options.refuseLocalTrackers,
       },
       finders: this.#finders,
+      dht: this.dht,
       pex: this.#options.pex,
       external: this.external,
       ranks: this.#ranks,

@@ -21,6 +21,8 @@ export const RENAMES_MAX = 500;
 /** Trackers and web seeds; the longest public tracker lists have some hundred. */
 export const TRACKERS_MAX = 500;
 export const WEB_SEEDS_MAX = 500;
+/** Nodes of the DHT; BEP 5 speaks of the 8 closest ones. */
+export const NODES_MAX = 32;
 /** Characters; passkeys and tokens included, real ones stay below a few hundred. */
 export const URL_LENGTH_MAX = 2_048;
 /** Characters of a comment or of the name of the creating program. */

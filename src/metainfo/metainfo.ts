@@ -1,3 +1,4 @@
+import type { HostPort } from '../util/host-port.ts';
 import type { PieceGeometry } from './geometry.ts';
 
 /** One file of a torrent. */
@@ -38,6 +39,8 @@ export interface MetaInfo {
   readonly trackers: readonly (readonly string[])[];
   /** BEP 19. */
   readonly webSeeds: readonly string[];
+  /** Nodes of the DHT to begin from (BEP 5), with names or addresses. */
+  readonly nodes: readonly HostPort[];
   readonly comment: string | null;
   readonly createdBy: string | null;
   /** Seconds since 1970. */

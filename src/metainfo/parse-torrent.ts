@@ -18,6 +18,7 @@ import {
   TORRENT_BYTES_MAX,
 } from './limits.ts';
 import type { MetaInfo } from './metainfo.ts';
+import { readNodes } from './nodes.ts';
 import { writeTorrent, type TorrentNotes } from './write-torrent.ts';
 
 const SHA1_BYTES = 20;
@@ -52,6 +53,7 @@ export function parseTorrent(bytes: Uint8Array, options: ParseOptions = {}): Met
     private: isPrivate(info),
     trackers: readTrackers(root.dict),
     webSeeds: readWebSeeds(root.dict),
+    nodes: readNodes(root.dict),
     comment: readNote(root, 'comment'),
     createdBy: readNote(root, 'created by'),
     createdAt: readInt(root.dict, 'creation date', 0, CREATED_AT_MAX),

@@ -37,7 +37,8 @@ export async function openNodeWorld(options: ResolvedOptions, stateDir: string |
     host: options.host,
     orAnyPort: options.port === null,
   });
-  const datagrams = new UdpHub();
+  // The same number as TCP, because many clients take a peer's address for that of its node, and the other way round.
+  const datagrams = new UdpHub({ port: transport.listenPort, host: options.host });
   const multicast = options.lsd ? new LsdSocket({ host: options.host }) : null;
   const http = new HttpClient({ resolver, version: VERSION });
   const web = new WebRanges({ resolver, version: VERSION });

@@ -13,7 +13,7 @@ const DATAGRAM_MAX = 65_507;
 export interface UdpHubOptions {
   /** Port of both families, 0 for free ones. Default: 0. */
   readonly port?: number;
-  /** Address to send from and receive at; its family is then the only one. Default: all, IPv4 and IPv6. */
+  /** Address to send from and receive at; its family is then the only one. Default, and with `::`: all, IPv4 and IPv6. */
   readonly host?: string | null;
 }
 
@@ -28,7 +28,8 @@ export class UdpHub implements DatagramPort {
 
   constructor(options: UdpHubOptions = {}) {
     this.#port = options.port ?? 0;
-    this.#host = options.host ?? null;
+    // What TCP calls all addresses, IPv6 and IPv4.
+    this.#host = options.host === '::' ? null : (options.host ?? null);
     const only = this.#host === null ? 0 : ipFamily(this.#host);
     if (only !== 0) this.#unusable.add(only === 4 ? 6 : 4);
   }
@@ -68,15 +69,14 @@ export class UdpHub implements DatagramPort {
     return { cancel: () => this.#receivers.delete(own) };
   }
 
-  /**
-   * Opens the sockets of all families now, so that others can reach us; resolves when each is bound or has failed.
-   */
+  open(): void {
+    for (const family of this.#unopened()) this.#open(family, this.#port);
+  }
+
+  /** The same; resolves when each socket is bound or has failed. */
   async bind(): Promise<void> {
-    const families = ([4, 6] as const).filter(
-      (family) => this.supports(family) && !this.#sockets.has(family),
-    );
     await Promise.all(
-      families.map(async (family) => {
+      this.#unopened().map(async (family) => {
         const socket = this.#open(family, this.#port);
         await new Promise<void>((resolve) => {
           socket.once('listening', resolve);
@@ -100,6 +100,10 @@ export class UdpHub implements DatagramPort {
           }),
       ),
     );
+  }
+
+  #unopened(): IpFamily[] {
+    return ([4, 6] as const).filter((family) => this.supports(family) && !this.#sockets.has(family));
   }
 
   #open(family: IpFamily, port: number): Socket {

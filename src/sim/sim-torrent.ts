@@ -37,6 +37,7 @@ export function simTorrent(options: SimTorrentOptions): MetaInfo {
     private: options.private ?? false,
     trackers: Object.freeze(options.trackers ?? []),
     webSeeds: Object.freeze([]),
+    nodes: Object.freeze([]),
     comment: null,
     createdBy: null,
     createdAt: null,

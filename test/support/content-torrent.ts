@@ -65,6 +65,7 @@ export function contentTorrent(
     comment: null,
     createdBy: null,
     createdAt: null,
+    nodes: [],
     isHybrid: false,
     infoBytes: new Uint8Array(0),
   };

@@ -1,14 +1,9 @@
 import type { DhtNode } from '../../dht/dht-node.ts';
 import type { Clock, Resolver } from '../../ports.ts';
+import type { HostPort } from '../../util/host-port.ts';
 import type { PeerAddress } from '../../util/ip.ts';
 import { isDialable } from '../../util/ip.ts';
 import { Chain } from './chain.ts';
-
-/** Where a node that knows nobody begins. Names are looked up anew each time. */
-export interface DhtHost {
-  readonly host: string;
-  readonly port: number;
-}
 
 /** Nobody answered: again after this, then twice as late each time. */
 const RETRY_FIRST_MS = 2000;
@@ -23,7 +18,8 @@ export class DhtBootstrap {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #node: DhtNode;
   readonly #resolver: Resolver | null;
-  readonly #hosts: readonly DhtHost[];
+  /** Their names are looked up anew each time. */
+  readonly #hosts: readonly HostPort[];
   readonly #done: () => void;
   /** What the names led to. */
   #addresses: readonly PeerAddress[] = [];
@@ -37,7 +33,7 @@ export class DhtBootstrap {
   constructor(
     node: DhtNode,
     resolver: Resolver | null,
-    start: { readonly hosts: readonly DhtHost[]; readonly nodes: readonly PeerAddress[] },
+    start: { readonly hosts: readonly HostPort[]; readonly nodes: readonly PeerAddress[] },
     clock: Pick<Clock, 'now'>,
     done: () => void,
   ) {

@@ -6,15 +6,18 @@
 import type { Contact } from '../../dht/contact.ts';
 import { DhtNode, type DhtTraffic } from '../../dht/dht-node.ts';
 import { looksLikeKrpc } from '../../dht/krpc.ts';
-import { readSavedState, SAVED_NODES_MAX, writeSavedState } from '../../dht/saved-state.ts';
+import { readSavedState, SAVED_NODES_MAX, writeSavedState, type SavedFamily } from '../../dht/saved-state.ts';
 import { sha1 } from '../../metainfo/info-hash.ts';
 import type { Cancel, World } from '../../ports.ts';
-import { toHex } from '../../util/bytes.ts';
+import { EMPTY_BYTES, toHex } from '../../util/bytes.ts';
 import { Heap } from '../../util/heap.ts';
 import { type IpFamily, ipFamily, isDialable, type PeerAddress } from '../../util/ip.ts';
 import { logger } from '../../util/log.ts';
 import type { Rng } from '../../util/rng.ts';
-import { DhtBootstrap, type DhtHost } from './dht-bootstrap.ts';
+import type { HostPort } from '../../util/host-port.ts';
+import type { ExternalAddress } from '../external-address.ts';
+import { Chain } from './chain.ts';
+import { DhtBootstrap } from './dht-bootstrap.ts';
 import { DhtFollow, type FollowHost } from './dht-follow.ts';
 import { DhtOperations } from './dht-operations.ts';
 import type { Follow, FollowSubject, PeerFinder } from './peer-finder.ts';
@@ -23,6 +26,8 @@ const log = logger('dht');
 
 /** Searches at once per family; more would only compete for the same budget of queries. */
 const LOOKUPS_MAX = 50;
+/** Names of nodes looked up at once; torrents may name any number between them. */
+const NAMES_MAX = 64;
 /** Random bytes are drawn in advance: a query takes four of them. */
 const RANDOM_POOL = 512;
 /** `v` of our messages: client and version, as BEP 5 and BEP 20 have it. */
@@ -33,6 +38,12 @@ export type DhtWorld = Pick<World, 'clock' | 'entropy' | 'datagrams' | 'resolver
 export interface DhtOptions {
   /** What `savedState` gave in an earlier run. */
   readonly saved?: Uint8Array | null;
+  /** Take other ids than those of `saved`, because somebody else has them. Default: false. */
+  readonly newIds?: boolean;
+  /** Where to begin; it then starts by itself, as soon as anybody needs it. Default: with `start`. */
+  readonly startsFrom?: DhtStart;
+  /** Where others see us, to be asked and told (BEP 42). Default: what nodes say is all there is. */
+  readonly external?: ExternalAddress;
   /** Ask and never answer (BEP 43), for hosts that nobody can reach or that pay for traffic. Default: false. */
   readonly readOnly?: boolean;
   /** We accept peers at the port our datagrams come from, so nodes are to note that one (BEP 5). Default: false. */
@@ -41,7 +52,7 @@ export interface DhtOptions {
 
 export interface DhtStart {
   /** Names or addresses of nodes that introduce others. */
-  readonly hosts: readonly DhtHost[];
+  readonly hosts: readonly HostPort[];
   /** Addresses of nodes. */
   readonly nodes: readonly PeerAddress[];
 }
@@ -69,9 +80,15 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
   /** By the time they want to look; entries whose time has changed are stale. */
   readonly #due = new Heap<DhtFollow>();
   readonly #followHost: FollowHost;
+  readonly #startsFrom: DhtStart | null;
+  /** Nodes of an earlier run, for as long as none has answered in this one. */
+  readonly #saved: ReadonlyMap<IpFamily, SavedFamily>;
+  /** Names of nodes that are being looked up. */
+  readonly #named = new Set<Chain>();
   #subscription: Cancel | null = null;
   #timer: { readonly at: number; readonly cancel: Cancel } | null = null;
   #isRunning = false;
+  #isStopped = false;
 
   constructor(world: DhtWorld, rng: Rng, options: DhtOptions = {}) {
     const nodes: DhtNode[] = [];
@@ -84,15 +101,17 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
     });
     this.#world = world;
     this.#nodes = nodes;
-    const saved = readSavedState(options.saved ?? new Uint8Array(0));
+    this.#startsFrom = options.startsFrom ?? null;
+    const { external } = options;
+    this.#saved = readSavedState(options.saved ?? EMPTY_BYTES);
     const randomBytes = pooled((count) => world.entropy.bytes(count));
     for (const family of [4, 6] as const) {
       if (world.datagrams?.supports(family) !== true) continue;
-      const earlier = saved.get(family);
+      const earlier = this.#saved.get(family);
       const node = new DhtNode(
         {
           family,
-          ownId: earlier?.id ?? null,
+          ownId: options.newIds === true ? null : (earlier?.id ?? null),
           sha1,
           signatures: world.ed25519 ?? null,
           randomBytes,
@@ -103,6 +122,8 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
           ownPort: (infoHash) => this.#ownPort(infoHash),
           onAnnounced: (infoHash, peer) => this.#onAnnounced(infoHash, peer),
           onForeignContacts: (contacts) => this.#onForeignContacts(contacts),
+          onSeenAs: (voter, host) => external?.vote(voter.host, host),
+          externalHost: () => external?.of(family) ?? null,
         },
         world.clock.now(),
       );
@@ -122,11 +143,26 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
     };
   }
 
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** The port that nodes of this family reach us at; 0 if there is none. */
+  port(family: IpFamily): number {
+    return this.#isRunning ? (this.#world.datagrams?.localPort?.(family) ?? 0) : 0;
+  }
+
+  /** Starts, if it is to start by itself. */
+  wake(): void {
+    if (this.#startsFrom !== null) this.start(this.#startsFrom);
+  }
+
   /** Begins to speak and to answer. */
   start(start: DhtStart): void {
-    if (this.#isRunning) return;
+    if (this.#isRunning || this.#isStopped) return;
     this.#isRunning = true;
     const { datagrams, clock, resolver } = this.#world;
+    datagrams?.open?.();
     this.#subscription = datagrams?.onMessage((bytes, from) => this.#onMessage(bytes, from)) ?? null;
     for (const node of this.#nodes) {
       const nodes = start.nodes.filter((each) => isDialable(each) && ipFamily(each.host) === node.family);
@@ -141,10 +177,18 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
 
   /** Somebody says that there is a node (a PORT message of BEP 5, the `nodes` of a torrent): it is asked if it is. */
   addNode(address: PeerAddress): void {
-    if (isDialable(address)) this.ping(address, () => undefined);
+    if (this.#isRunning && isDialable(address)) this.ping(address, () => undefined);
+  }
+
+  /** The same of one whose host may be a name. */
+  addHost({ host, port }: HostPort): void {
+    if (ipFamily(host) !== 0) this.addNode({ host, port });
+    else for (const { family } of this.#nodes) this.#addNamed(host, port, family);
   }
 
   follow(infoHash: Uint8Array, subject: FollowSubject): Follow {
+    this.wake();
+    for (const host of subject.nodes ?? []) this.addHost(host);
     const follow = new DhtFollow(this.#followHost, infoHash, subject);
     const key = toHex(infoHash);
     const follows = this.#follows.get(key) ?? new Set();
@@ -157,7 +201,9 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
   savedState(): Uint8Array {
     const families = this.#nodes.map((node) => {
       const contacts = node.table.closest(node.id, SAVED_NODES_MAX, (each) => each.isNameable);
-      return [node.family, { id: node.id, contacts }] as const;
+      // Where there was no network, there was nobody to answer: that is no reason to forget them.
+      const earlier = this.#saved.get(node.family)?.contacts ?? [];
+      return [node.family, { id: node.id, contacts: contacts.length > 0 ? contacts : earlier }] as const;
     });
     return writeSavedState(new Map(families));
   }
@@ -180,6 +226,8 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
   /** Ends all searches without a word; nothing is sent or heard afterwards. Idempotent. */
   stop(done: () => void): void {
     this.#isRunning = false;
+    this.#isStopped = true;
+    for (const name of this.#named) name.cancel();
     this.#subscription?.cancel();
     this.#timer?.cancel.cancel();
     this.#timer = null;
@@ -237,6 +285,19 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
   #nextDueAt(): number {
     while (this.#due.size > 0 && this.#due.min!.nextAt !== this.#due.minKey) this.#due.pop();
     return this.#due.minKey;
+  }
+
+  #addNamed(name: string, port: number, family: IpFamily): void {
+    const { resolver } = this.#world;
+    if (resolver === null || this.#named.size >= NAMES_MAX) return;
+    const chain = new Chain();
+    this.#named.add(chain);
+    chain.next(
+      resolver.resolve(name, family, ([host]) => {
+        this.#named.delete(chain);
+        if (host !== undefined) this.addNode({ host, port });
+      }),
+    );
   }
 
   #schedule(follow: DhtFollow): void {

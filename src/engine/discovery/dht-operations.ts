@@ -296,8 +296,15 @@ export class DhtOperations {
     const { nodes, clock } = this.#host;
     const lookups: Lookup[] = [];
     let unsettled = nodes.length;
-    const onSettled = (): void => {
-      if (--unsettled === 0) done(lookups);
+    const onSettled: Settled = (closest) => {
+      unsettled--;
+      for (const lookup of closest.length > 0 ? lookups : []) {
+        if (lookup.isOver || lookup.isSettled || lookup.hasAnswers) continue;
+        // One family is at its end, and in the other nobody has answered yet: most likely this network lacks it.
+        lookup.stop();
+        unsettled--;
+      }
+      if (unsettled === 0) done(lookups);
     };
     const tasks = nodes.map((node) => taskFor(onSettled, node));
     const turn = clock.at(clock.now(), () => {

@@ -41,6 +41,7 @@ export class Discovery {
     if (this.#follows.length > 0) return;
     this.#follows = this.#finders.map((finder) =>
       finder.follow(this.#subject.infoHash, {
+        nodes: this.#subject.nodes ?? [],
         port: () => this.#subject.port(),
         isSeed: () => this.#subject.isSeed(),
         isHungry: () => this.#subject.isHungry(),

@@ -1,3 +1,4 @@
+import type { HostPort } from '../../util/host-port.ts';
 import type { PeerAddress } from '../../util/ip.ts';
 
 /** One way to find peers of any torrent that may use it (never a private one, BEP 27). Shared by all torrents. */
@@ -12,6 +13,8 @@ export interface FollowSubject {
   /** TCP port we listen on, 0 if we do not: then look only, announce nothing. */
   port(): number;
   isSeed(): boolean;
+  /** Nodes of the DHT that its .torrent names (BEP 5). */
+  readonly nodes?: readonly HostPort[];
   /** Fewer peers than it wants: look again sooner. */
   isHungry(): boolean;
   onPeers(peers: readonly PeerAddress[]): void;

@@ -11,6 +11,7 @@ import {
   METADATA_USELESS_MS,
   UNWANTED_BLOCKS_MAX,
 } from '../limits.ts';
+import type { DhtPorts } from '../discovery/dht-ports.ts';
 import type { ExtendedPeer } from '../peer/extended-message.ts';
 import type { Extensions } from '../peer/extensions.ts';
 import type { KnownPeer } from '../torrent/peer-roster.ts';
@@ -39,6 +40,8 @@ export class PendingSession implements LinkSink, Connected, ExtendedPeer, Metada
   readonly fast: boolean;
   known: KnownPeer | null;
   readonly facts = new EarlyFacts();
+  /** Takes its *port* message, once; null if that is of no use. */
+  dhtPorts: DhtPorts | null = null;
   /** Set when both sides speak BEP 10; without it there is no metadata. */
   extensions: Extensions<PendingSession> | null = null;
   weAreInterested = false;
@@ -194,8 +197,10 @@ export class PendingSession implements LinkSink, Connected, ExtendedPeer, Metada
     this.facts.onAllowedFast(piece);
   }
 
-  onPort(): void {
-    // The DHT's business (BEP 5).
+  /** BEP 5. */
+  onPort(port: number): void {
+    this.dhtPorts?.addNode({ host: this.link.remote.host, port });
+    this.dhtPorts = null;
   }
 
   onKeepAlive(): void {

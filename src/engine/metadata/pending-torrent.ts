@@ -8,6 +8,7 @@ import { logger } from '../../util/log.ts';
 import { Feature, hasFeature } from '../../wire/handshake.ts';
 import type { DisconnectReason, Handshake, LinkEncryption, PeerLink } from '../../wire/link.ts';
 import type { ExtendedHandshake } from '../../wire/extension/extended-handshake.ts';
+import { exchangePorts, featuresWith } from '../discovery/dht-ports.ts';
 import { Discovery, type DiscoverySubject } from '../discovery/discovery.ts';
 import {
   TrackerDriver,
@@ -24,7 +25,6 @@ import { Lifecycle } from '../torrent/lifecycle.ts';
 import { PeerExchange } from '../torrent/peer-exchange.ts';
 import { PeerRoster, type KnownPeer, type PeerSource } from '../torrent/peer-roster.ts';
 import { PeerSupply, type SuppliedTorrent } from '../torrent/peer-supply.ts';
-import { OUR_FEATURES } from '../torrent/reception.ts';
 import { Connections } from '../torrent/swarm.ts';
 import type { Torrent } from '../torrent/torrent.ts';
 import type { TorrentDeps } from '../torrent/torrent-deps.ts';
@@ -255,7 +255,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
   // — GreetedTorrent
 
   greet(link: PeerLink): void {
-    link.handshake({ infoHash: this.infoHash, peerId: this.peerId, reserved: OUR_FEATURES });
+    link.handshake({ infoHash: this.infoHash, peerId: this.peerId, reserved: featuresWith(this.#deps.dht) });
   }
 
   admit(link: PeerLink, handshake: Handshake, known: KnownPeer | null): void {
@@ -281,6 +281,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
     }
     // BEP 6 wants to hear it, and it is true: without the metadata we cannot know what lies on the disk.
     if (fast) link.haveNone();
+    exchangePorts(session, this.#deps.dht, handshake.reserved);
     this.#observer.onPeer(link.remote);
   }
 

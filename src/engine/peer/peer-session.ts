@@ -13,6 +13,7 @@ import {
   SEND_BACKLOG_MAX,
   USELESS_TIMEOUT_MS,
 } from '../limits.ts';
+import type { DhtPorts } from '../discovery/dht-ports.ts';
 import type { Contributor } from '../torrent/piece-assembler.ts';
 import type { KnownPeer } from '../torrent/peer-roster.ts';
 import { BlockRequester, type RequesterHost, type RequesterPeer } from './block-requester.ts';
@@ -54,6 +55,8 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
   readonly requester: BlockRequester;
   readonly server: BlockServer;
   readonly contributor: Contributor = this;
+  /** Takes its *port* message, once; null if that is of no use. */
+  dhtPorts: DhtPorts | null = null;
   /** Set when both sides speak BEP 10. */
   extensions: Extensions | null = null;
 
@@ -321,8 +324,10 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     this.requester.onAllowedFast(piece);
   }
 
-  onPort(): void {
-    // The DHT's business (BEP 5).
+  /** BEP 5. Who says another port every second would have us knock at all of its neighbours. */
+  onPort(port: number): void {
+    this.dhtPorts?.addNode({ host: this.link.remote.host, port });
+    this.dhtPorts = null;
   }
 
   onKeepAlive(): void {

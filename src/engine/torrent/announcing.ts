@@ -39,6 +39,7 @@ export function discoverPeers(
   };
   const subject: DiscoverySubject = {
     infoHash: metaInfo.infoHash,
+    nodes: metaInfo.nodes,
     private: metaInfo.private,
     port: () => deps.listenPort(),
     isSeed: () => torrent.isSeeding,

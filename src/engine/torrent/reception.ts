@@ -1,8 +1,10 @@
 import { sha1 } from '../../metainfo/info-hash.ts';
 import { ALLOWED_FAST_COUNT, allowedFastSet } from '../../wire/allowed-fast.ts';
 import type { ExtendedHandshake } from '../../wire/extension/extended-handshake.ts';
-import { Feature, hasFeature, reservedOf } from '../../wire/handshake.ts';
+import { Feature, hasFeature } from '../../wire/handshake.ts';
 import { PeerError, type Handshake, type PeerLink } from '../../wire/link.ts';
+import { exchangePorts, featuresWith, type DhtPorts } from '../discovery/dht-ports.ts';
+import { mayFindPeersBy } from '../discovery/private-gate.ts';
 import type { PendingSession } from '../metadata/pending-session.ts';
 import { ALLOWED_FAST_SHARE, UPLOAD_QUEUE_MAX } from '../limits.ts';
 import type { ExtendedMessage } from '../peer/extended-message.ts';
@@ -15,18 +17,19 @@ import type { Torrent } from './torrent.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
 import { Turnover } from './turnover.ts';
 
-export const OUR_FEATURES = reservedOf([Feature.extensions, Feature.fast]);
-
 /** Who may join the swarm of a torrent, and what we say to a peer that did. */
 export class Reception {
   readonly #torrent: Torrent;
   readonly #deps: TorrentDeps;
+  /** Null if this torrent has nothing to do with the DHT. */
+  readonly #dht: DhtPorts | null;
   readonly #messages: readonly ExtendedMessage[];
   readonly #turnover: Turnover;
 
   constructor(torrent: Torrent, deps: TorrentDeps) {
     this.#torrent = torrent;
     this.#deps = deps;
+    this.#dht = mayFindPeersBy('dht', torrent.metaInfo) ? deps.dht : null;
     this.#messages = extendedMessagesOf(torrent, deps);
     this.#turnover = new Turnover(() => torrent.swarm.sessions, deps.ranks);
   }
@@ -39,7 +42,7 @@ export class Reception {
   /** Our handshake. */
   greet(link: PeerLink): void {
     const { metaInfo, peerId } = this.#torrent;
-    link.handshake({ infoHash: metaInfo.infoHash, peerId, reserved: OUR_FEATURES });
+    link.handshake({ infoHash: metaInfo.infoHash, peerId, reserved: featuresWith(this.#dht) });
   }
 
   /**
@@ -68,6 +71,7 @@ export class Reception {
     const session = new PeerSession(this.#torrent, early.link, early);
     this.#attach(session);
     session.weAreInterested = early.weAreInterested;
+    session.dhtPorts = this.#dht && early.dhtPorts;
     if (early.extensions) this.#extend(session, early.extensions.remote);
     return session;
   }
@@ -95,13 +99,18 @@ export class Reception {
     session.extensions = new Extensions(session, this.#messages, onHandshake, remote);
   }
 
-  /** What we say first: our extensions, what we have, and what the peer may take while choked. */
-  introduce(session: PeerSession): void {
+  /** What we say first: our extensions, what we have and the peer may take while choked, and where our node is. */
+  introduce(session: PeerSession, { reserved }: Pick<Handshake, 'reserved'>): void {
+    this.sendExtendedHandshake(session);
+    this.#tellPieces(session);
+    exchangePorts(session, this.#dht, reserved);
+  }
+
+  #tellPieces(session: PeerSession): void {
     const { link, fast } = session;
     const { picker, rounds } = this.#torrent;
     const { have } = picker;
     const now = this.#torrent.now();
-    this.sendExtendedHandshake(session);
     rounds.firstCopies.review(now);
     if (rounds.firstCopies.keepInTheDark(session, now)) {
       if (fast) link.haveNone();

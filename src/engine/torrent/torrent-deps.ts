@@ -3,6 +3,7 @@ import type { World } from '../../ports.ts';
 import type { Rng } from '../../util/rng.ts';
 import type { SlabPool } from '../../util/slab-pool.ts';
 import type { Bandwidth } from '../bandwidth.ts';
+import type { DhtPorts } from '../discovery/dht-ports.ts';
 import type { PeerFinder } from '../discovery/peer-finder.ts';
 import type { TrackerDriverOptions } from '../discovery/tracker-driver.ts';
 import type { ExternalAddress } from '../external-address.ts';
@@ -36,6 +37,8 @@ export interface TorrentDeps {
   readonly trackerOptions: TrackerDriverOptions;
   /** Ways to find peers besides trackers; a private torrent uses none of them. */
   readonly finders: readonly PeerFinder[];
+  /** Null without a DHT. A private torrent says nothing of it. */
+  readonly dht: DhtPorts | null;
   /** Exchange peers with peers, where a torrent may (BEP 11). */
   readonly pex: boolean;
   readonly external: ExternalAddress;

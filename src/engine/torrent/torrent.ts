@@ -320,7 +320,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   admit(link: PeerLink, handshake: Handshake, known: KnownPeer | null): void {
     const session = this.#reception.admit(link, handshake, known);
     this.#join(session);
-    this.#reception.introduce(session);
+    this.#reception.introduce(session, handshake);
     this.#observer.onPeer(link.remote);
   }
 

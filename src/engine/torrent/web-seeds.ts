@@ -68,6 +68,7 @@ export class WebSeeds {
       if (this.#seeds.has(url) || this.#seeds.size >= KNOWN_MAX) continue;
       this.#seeds.set(url, seedOf(url));
     }
+    this.fill(this.#torrent.now());
   }
 
   /** Takes as many into the swarm as there is room for. Also once a second. */
