@@ -145,13 +145,14 @@ export class HttpConnection {
   }
 
   #onEnd(): void {
+    let error = new Error('the connection ended without an answer');
     try {
-      this.#reader.end();
-      this.#break(new Error('the connection ended without an answer'));
-    } catch (error) {
-      if (!(error instanceof AnswerFault)) throw error;
-      this.#break(error);
+      if (this.#hasSpoken) this.#reader.end();
+    } catch (fault) {
+      if (!(fault instanceof AnswerFault)) throw fault;
+      error = fault;
     }
+    this.#break(error);
   }
 
   #onAnswered(): void {

@@ -124,7 +124,7 @@ function ways(text: string): string[][] {
     }
     return cuts;
   });
-  return [[text], [...text], ...random];
+  return [[text], text.split(''), ...random];
 }
 
 function newHeard(): Heard {
