@@ -30,7 +30,7 @@ describe('one honest peer', () => {
     fetch.offer(peer, INFO.length, now);
     expect(peer.asked).toEqual([0, 1, 2, 3, 4]);
     peer.answerAll();
-    expect(found).toEqual(INFO);
+    expect(isInfo(found)).toBe(true);
     expect(liars).toEqual([]);
   });
 
@@ -82,7 +82,7 @@ describe('several honest peers', () => {
     fetch.offer(silent, INFO.length, now);
     fetch.offer(quick, INFO.length, now);
     quick.answerAll();
-    expect(found).toEqual(INFO);
+    expect(isInfo(found)).toBe(true);
   });
 
   test('are asked for what the ones that were asked first have kept to themselves', () => {
@@ -93,7 +93,7 @@ describe('several honest peers', () => {
     expect(late.asked).toEqual([]);
     beat(2000);
     late.answerAll();
-    expect(found).toEqual(INFO);
+    expect(isInfo(found)).toBe(true);
   });
 });
 
@@ -106,7 +106,7 @@ describe('a peer that does not give', () => {
     expect(peer.asked).toEqual([]);
     beat(11_000);
     peer.answerAll();
-    expect(found).toEqual(INFO);
+    expect(isInfo(found)).toBe(true);
   });
 
   test('by refusing hands its pieces to others at once', () => {
@@ -116,7 +116,7 @@ describe('a peer that does not give', () => {
     fetch.offer(refuses, INFO.length, now);
     for (const piece of refuses.asked.splice(0)) fetch.onReject(refuses, piece, now);
     for (let piece = 0; piece < 5; piece++) gives.answer(piece);
-    expect(found).toEqual(INFO);
+    expect(isInfo(found)).toBe(true);
   });
 
   test('by being silent is asked again, since it may be the only one', () => {
@@ -125,7 +125,7 @@ describe('a peer that does not give', () => {
     peer.asked.length = 0;
     for (let second = 0; second < 15; second++) beat(1000);
     peer.answerAll();
-    expect(found).toEqual(INFO);
+    expect(isInfo(found)).toBe(true);
   });
 
   test('by leaving takes nothing of what it gave along', () => {
@@ -137,7 +137,7 @@ describe('a peer that does not give', () => {
     fetch.offer(stays, INFO.length, now);
     expect(stays.asked).toEqual([2, 3, 4]);
     stays.answerAll();
-    expect(found).toEqual(INFO);
+    expect(isInfo(found)).toBe(true);
   });
 });
 
@@ -148,7 +148,7 @@ describe('whoever lies about the size', () => {
     const honest = new Source();
     fetch.offer(honest, INFO.length, now);
     honest.answerAll();
-    expect(found).toEqual(INFO);
+    expect(isInfo(found)).toBe(true);
   });
 
   test('beyond what is taken is not asked for anything', () => {
@@ -174,7 +174,7 @@ describe('whoever lies about the size', () => {
     const honest = new Source();
     fetch.offer(honest, INFO.length, now);
     honest.answerAll();
-    expect(found).toEqual(INFO);
+    expect(isInfo(found)).toBe(true);
   });
 
   test('may say another one later, and is then asked for that', () => {
@@ -183,7 +183,7 @@ describe('whoever lies about the size', () => {
     fetch.offer(peer, INFO.length, now);
     peer.asked.splice(0, 1);
     peer.answerAll();
-    expect(found).toEqual(INFO);
+    expect(isInfo(found)).toBe(true);
   });
 });
 
@@ -218,7 +218,7 @@ describe('whoever lies about the content', () => {
     liar.answerAll();
     expect(liars).toEqual([liar]);
     honest.answerAll();
-    expect(found).toEqual(INFO);
+    expect(isInfo(found)).toBe(true);
   });
 
   test.each(Array.from({ length: 20 }, (_, seed) => seed))(
@@ -243,7 +243,7 @@ describe('whoever lies about the content', () => {
         }
         if (rng.below(50) === 0) beat(1000);
       }
-      expect(found).toEqual(INFO);
+      expect(isInfo(found)).toBe(true);
       expect(liars).not.toContain(honest);
     },
   );
@@ -268,7 +268,7 @@ test('what nobody asked for is not looked at', () => {
   fetch.onReject(new Source(), 0, now);
   expect(fetch.progress).toBe(0);
   peer.answerAll();
-  expect(found).toEqual(INFO);
+  expect(isInfo(found)).toBe(true);
 });
 
 /** A peer that answers when the test says so. */
@@ -303,6 +303,11 @@ class Source implements MetadataSource {
 function beat(ms: number): void {
   now += ms;
   fetch.onBeat(now);
+}
+
+/** Much quicker than a comparison that could tell where they differ. */
+function isInfo(bytes: Uint8Array | null): boolean {
+  return bytes !== null && Buffer.from(INFO).equals(bytes);
 }
 
 function noise(length: number, seed: number): Uint8Array {

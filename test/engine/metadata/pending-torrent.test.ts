@@ -1,0 +1,415 @@
+import { describe, expect, test } from 'vitest';
+import type { PendingOptions, PendingTorrent } from '../../../src/engine/metadata/pending-torrent.ts';
+import type { TorrentObserver } from '../../../src/engine/torrent/torrent-options.ts';
+import { MetainfoError } from '../../../src/errors.ts';
+import { infoHashOf, sha1 } from '../../../src/metainfo/info-hash.ts';
+import type { MetaInfo } from '../../../src/metainfo/metainfo.ts';
+import { toHex } from '../../../src/util/bytes.ts';
+import { writeAnnouncements } from '../../../src/lsd/lsd.ts';
+import type { Cancel, MulticastPort } from '../../../src/ports.ts';
+import {
+  readMetadataMessage,
+  UT_METADATA,
+  writeMetadataPiece,
+  writeMetadataRequest,
+} from '../../../src/wire/extension/ut-metadata.ts';
+import { obfuscatedName } from '../../../src/wire/mse/negotiation.ts';
+import type { ContentTorrent } from '../../support/content-torrent.ts';
+import { ExtendedVoice } from '../support/extended-peer.ts';
+import { EngineBench, FakePeer, singleFile } from '../support/fake-world.ts';
+
+/** A torrent whose info hash is that of its info bytes, as peers would tell them. */
+function knownTorrent(changes: Partial<MetaInfo> = {}, infoLength = 20_000): ContentTorrent {
+  const torrent = singleFile(4);
+  const infoBytes = Uint8Array.from({ length: infoLength }, (_, i) => (i * 7) & 0xff);
+  const infoHash = infoHashOf(infoBytes);
+  const metaInfo = { ...torrent.metaInfo, infoBytes, infoHash, infoHashHex: toHex(infoHash), ...changes };
+  return { ...torrent, metaInfo };
+}
+
+class MagnetBench extends EngineBench {
+  readonly torrent: ContentTorrent;
+  readonly events: string[] = [];
+
+  constructor(torrent = knownTorrent(), ...rest: ConstructorParameters<typeof EngineBench>) {
+    super(...rest);
+    this.torrent = torrent;
+  }
+
+  magnet(options: Partial<PendingOptions> = {}): PendingTorrent {
+    const { metaInfo } = this.torrent;
+    const observer: TorrentObserver = {
+      onState: (state, before) => this.events.push(`${before} -> ${state}`),
+      onMetadata: () => this.events.push('metadata'),
+      onPiece: () => undefined,
+      onReject: () => undefined,
+      onBan: () => undefined,
+      onFile: () => undefined,
+      onComplete: () => this.events.push('complete'),
+      onPeer: () => undefined,
+      onPeerGone: (_, reason) => this.events.push(`gone: ${reason}`),
+      onWarning: (error) => this.events.push(error.code),
+      onFailed: (error) => this.events.push(error.code),
+    };
+    const pending = this.engine.addPending(
+      {
+        infoHash: metaInfo.infoHash,
+        infoHashHex: metaInfo.infoHashHex,
+        trackers: [],
+        peers: [],
+        metadataMax: 16 * 1_048_576,
+        paused: false,
+        plan: () => ({
+          metaInfo,
+          options: {
+            dir: '/',
+            resumeKey: `${metaInfo.infoHashHex}00`,
+            trackers: [],
+            peers: [],
+            priorities: null,
+            sequential: false,
+            trust: 'resume',
+            paused: false,
+            downLimit: Infinity,
+            upLimit: Infinity,
+          },
+        }),
+        ...options,
+      },
+      observer,
+    );
+    this.settle();
+    return pending;
+  }
+
+  /** A peer that dials us and has the metadata. */
+  knower(
+    options: ConstructorParameters<typeof FakePeer>[0] = {},
+    metadataSize: number | null = this.torrent.metaInfo.infoBytes.length,
+  ): { peer: FakePeer; voice: ExtendedVoice } {
+    const peer = this.inbound(this.torrent, options);
+    return { peer, voice: new ExtendedVoice(peer, [UT_METADATA], { metadataSize }) };
+  }
+
+  /** Answers all that was asked of the metadata. */
+  tell(voice: ExtendedVoice, infoBytes = this.torrent.metaInfo.infoBytes): number[] {
+    const asked = voice.heard(UT_METADATA).flatMap((payload) => {
+      const message = readMetadataMessage(payload);
+      return message?.type === 'request' ? [message.piece] : [];
+    });
+    for (const piece of asked) voice.say(UT_METADATA, writeMetadataPiece(piece, infoBytes));
+    this.settle();
+    return asked;
+  }
+}
+
+describe('a torrent whose metadata is not here yet', () => {
+  test('becomes a torrent on the connection that brought it, which goes on at once', () => {
+    const bench = new MagnetBench();
+    bench.magnet();
+    const { peer, voice } = bench.knower();
+    peer.say((sink) => sink.onHaveAll());
+    expect(peer.heard()).toEqual(expect.arrayContaining(['have none', 'interested']));
+    peer.say((sink) => sink.onUnchoke());
+    expect(bench.tell(voice)).toEqual([0, 1]);
+    const torrent = bench.engine.torrents.get(bench.torrent.metaInfo.infoHashHex)!;
+    expect(bench.engine.pending.size).toBe(0);
+    expect(torrent.swarm.size).toBe(1);
+    expect(peer.reason).toBeNull();
+    expect(peer.said).not.toContain('have none');
+    bench.exchange(bench.torrent, [peer]);
+    expect(bench.events).toEqual([
+      'paused -> metadata',
+      'metadata',
+      'metadata -> checking',
+      'checking -> downloading',
+      'downloading -> seeding',
+      'complete',
+    ]);
+    expect(bench.disk.holds(bench.torrent)).toBe(true);
+  });
+
+  test('remembers what peers said of their pieces, one by one and as bits', () => {
+    const bench = new MagnetBench();
+    bench.magnet();
+    const { peer, voice } = bench.knower();
+    const other = bench.inbound(bench.torrent);
+    other.say(
+      (sink) => sink.onHave(1),
+      (sink) => sink.onInterested(),
+    );
+    peer.say(
+      (sink) => sink.onBitfield(Uint8Array.of(0x80)),
+      (sink) => sink.onHave(3),
+    );
+    bench.tell(voice);
+    const [torrent] = bench.engine.torrents.values();
+    expect(torrent!.swarm.sessions.map((session) => [...session.have.bytes])).toEqual([[0x90], [0x40]]);
+    expect(torrent!.swarm.sessions[1]!.theyAreInterested).toBe(true);
+  });
+
+  test('lets those go whose early words turn out to be wrong', () => {
+    const bench = new MagnetBench();
+    bench.magnet();
+    const { voice } = bench.knower();
+    const far = bench.inbound(bench.torrent);
+    far.say((sink) => sink.onHave(4));
+    const long = bench.inbound(bench.torrent);
+    long.say((sink) => sink.onBitfield(new Uint8Array(2)));
+    bench.tell(voice);
+    expect(far.reason).toBe('bad-have');
+    expect(long.reason).toBe('bad-bitfield');
+    expect(bench.engine.connectionCount).toBe(3);
+    for (const peer of [far, long]) peer.endTurn();
+    expect(bench.engine.connectionCount).toBe(1);
+  });
+
+  test('closes on a piece that no torrent has, before it knows its own', () => {
+    const bench = new MagnetBench();
+    bench.magnet();
+    const peer = bench.inbound(bench.torrent);
+    peer.say((sink) => sink.onHave(2_097_152));
+    expect(peer.reason).toBe('bad-have');
+  });
+
+  test('says that it has nothing, refuses requests, and has no metadata for others', () => {
+    const bench = new MagnetBench();
+    bench.magnet();
+    const { peer, voice } = bench.knower();
+    expect(voice.theirs.metadataSize).toBeNull();
+    peer.say((sink) => sink.onRequest(0, 0, 16_384));
+    expect(peer.heard()).toContain('reject 0 0 16384');
+    voice.heard(UT_METADATA);
+    voice.say(UT_METADATA, writeMetadataRequest(0));
+    expect(readMetadataMessage(voice.heard(UT_METADATA)[0]!)).toEqual({ type: 'reject', piece: 0 });
+  });
+
+  test('shows a liar the door and goes on with the next', () => {
+    const bench = new MagnetBench();
+    bench.magnet();
+    const liar = bench.knower();
+    bench.tell(liar.voice, new Uint8Array(20_000));
+    expect(liar.peer.reason).toBe('corrupt-data');
+    const honest = bench.knower();
+    bench.tell(honest.voice);
+    expect(bench.engine.torrents.size).toBe(1);
+  });
+
+  test('keeps dialling whom it had begun to dial, and shakes hands as the torrent', () => {
+    const bench = new MagnetBench();
+    const address = { host: '10.9.9.9', port: 999 };
+    bench.magnet({ peers: [{ address, source: 'magnet' }] });
+    const [dial] = bench.transport.dials;
+    expect(dial!.to).toEqual(address);
+    const { voice } = bench.knower();
+    bench.tell(voice);
+    const peer = new FakePeer({ host: '10.9.9.9', port: 999 });
+    bench.transport.dials.splice(0);
+    dial!.done(peer);
+    peer.shakeHands(bench.torrent);
+    expect(peer.reason).toBeNull();
+    const [torrent] = bench.engine.torrents.values();
+    expect(torrent!.swarm.sessions.map((session) => session.link)).toContain(peer);
+  });
+
+  test('is found by the name that encrypted handshakes ask with, before and after', () => {
+    const bench = new MagnetBench();
+    const { infoHash } = bench.torrent.metaInfo;
+    const find = (): Uint8Array | null =>
+      bench.transport.inboundEncryption!.lookup(obfuscatedName(infoHash, sha1));
+    const pending = bench.magnet();
+    expect(find()).toEqual(infoHash);
+    bench.tell(bench.knower().voice);
+    expect(bench.engine.torrents.size).toBe(1);
+    expect(find()).toEqual(infoHash);
+    bench.engine.removeTorrent(bench.engine.torrents.get(pending.infoHashHex)!, () => undefined);
+    bench.settle();
+    expect(find()).toBeNull();
+  });
+
+  test('keeps what it fetched, and the next run asks nobody', () => {
+    const bench = new MagnetBench();
+    bench.magnet();
+    bench.tell(bench.knower().voice);
+    const { infoBytes, infoHashHex } = bench.torrent.metaInfo;
+    expect(bench.store.records.get(infoHashHex)).toEqual(infoBytes);
+    const next = new MagnetBench(bench.torrent);
+    next.store.records.set(infoHashHex, infoBytes);
+    next.magnet({ peers: [{ address: { host: '10.9.9.9', port: 9 }, source: 'magnet' }] });
+    expect(next.engine.torrents.size).toBe(1);
+    expect(next.events.slice(0, 3)).toEqual(['paused -> metadata', 'metadata', 'metadata -> checking']);
+  });
+
+  test('does not believe what was kept, if that is damaged', () => {
+    const bench = new MagnetBench();
+    bench.store.records.set(bench.torrent.metaInfo.infoHashHex, new Uint8Array(20_000));
+    bench.magnet();
+    expect(bench.engine.pending.size).toBe(1);
+    bench.tell(bench.knower().voice);
+    expect(bench.engine.torrents.size).toBe(1);
+  });
+
+  test('fails with the reason if the metadata has the right hash and is no torrent', () => {
+    const bench = new MagnetBench();
+    const pending = bench.magnet({
+      plan: () => {
+        throw new MetainfoError('no torrent');
+      },
+    });
+    const { peer, voice } = bench.knower();
+    bench.tell(voice);
+    expect(pending.state).toBe('failed');
+    expect(pending.error).toMatchObject({ code: 'ERR_METAINFO' });
+    expect(peer.reason).toBe('torrent-stopped');
+  });
+
+  test('pauses without a connection, goes on, and is closed from any state', () => {
+    const bench = new MagnetBench();
+    const pending = bench.magnet();
+    const { peer } = bench.knower();
+    pending.pause();
+    expect(peer.reason).toBe('torrent-stopped');
+    peer.endTurn();
+    expect(bench.engine.connectionCount).toBe(0);
+    const refused = new FakePeer({ host: '10.0.1.77', inbound: true });
+    bench.transport.accept(refused);
+    refused.shakeHands(bench.torrent);
+    expect(refused.reason).toBe('torrent-stopped');
+    pending.resume();
+    bench.settle();
+    bench.knower();
+    let isClosed = false;
+    bench.engine.removeTorrent(pending, () => (isClosed = true));
+    bench.settle();
+    expect(isClosed).toBe(true);
+    expect(bench.engine.pending.size).toBe(0);
+  });
+
+  test('that was begun paused asks nobody', () => {
+    const bench = new MagnetBench();
+    const pending = bench.magnet({
+      paused: true,
+      peers: [{ address: { host: '10.9.9.9', port: 9 }, source: 'magnet' }],
+    });
+    bench.seconds(5);
+    expect(bench.transport.dials).toEqual([]);
+    expect(pending.state).toBe('paused');
+    pending.resume();
+    bench.settle();
+    expect(bench.transport.dials).toHaveLength(1);
+  });
+
+  test('takes the torrent from whoever has it', () => {
+    const bench = new MagnetBench();
+    const pending = bench.magnet();
+    const { peer } = bench.knower();
+    pending.supply(bench.torrent.metaInfo);
+    bench.settle();
+    expect(bench.events).toContain('metadata');
+    expect(bench.engine.torrents.size).toBe(1);
+    expect(peer.reason).toBeNull();
+  });
+
+  test('gives up connections that cannot help when others wait for them', () => {
+    const bench = new MagnetBench(knownTorrent(), { connectionsPerTorrentMax: 1 });
+    bench.magnet();
+    const useless = bench.inbound(bench.torrent);
+    bench.seconds(29);
+    expect(useless.reason).toBeNull();
+    bench.seconds(2);
+    expect(useless.reason).toBe('uninteresting');
+  });
+});
+
+describe('a magnet that turns out private', () => {
+  test('leaves all finders at once, and everybody whom they brought', () => {
+    const group = new FakeGroup();
+    const bench = new MagnetBench(knownTorrent({ private: true }), {}, { multicast: group });
+    const pending = bench.magnet();
+    pending.onPeersFound([{ host: '10.8.8.8', port: 8 }], 'tracker');
+    bench.seconds(2);
+    expect(group.sent).toBeGreaterThan(0);
+    group.say(writeAnnouncements({ port: 7, infoHashes: [pending.infoHash], cookie: 'x' }, 4)[0]!);
+    const found = new FakePeer({ host: '10.7.7.7', port: 7 });
+    bench.transport.dials.find(({ to }) => to.host === '10.7.7.7')!.done(found);
+    found.shakeHands(bench.torrent);
+    const { peer, voice } = bench.knower();
+    bench.tell(voice);
+    expect([found.reason, peer.reason]).toEqual(['torrent-stopped', 'torrent-stopped']);
+    const [torrent] = bench.engine.torrents.values();
+    expect(torrent!.roster.get({ host: '10.7.7.7', port: 7 })).toBeUndefined();
+    expect(torrent!.roster.get({ host: '10.8.8.8', port: 8 })).toBeDefined();
+    const { sent } = group;
+    bench.seconds(3600);
+    expect(group.sent).toBe(sent);
+  });
+
+  test('gives its metadata to nobody', () => {
+    const bench = new MagnetBench(knownTorrent({ private: true }));
+    bench.add(bench.torrent);
+    bench.settle();
+    const voice = new ExtendedVoice(bench.inbound(bench.torrent), [UT_METADATA]);
+    expect(voice.theirs.metadataSize).toBeNull();
+    voice.say(UT_METADATA, writeMetadataRequest(0));
+    expect(readMetadataMessage(voice.heard(UT_METADATA)[0]!)).toEqual({ type: 'reject', piece: 0 });
+  });
+});
+
+describe('a torrent that is known', () => {
+  test('gives its metadata, piece by piece, and refuses pieces that there are not', () => {
+    const bench = new MagnetBench();
+    bench.add(bench.torrent);
+    bench.settle();
+    const voice = new ExtendedVoice(bench.inbound(bench.torrent), [UT_METADATA]);
+    const { infoBytes } = bench.torrent.metaInfo;
+    expect(voice.theirs.metadataSize).toBe(infoBytes.length);
+    for (const piece of [1, 0, 2]) voice.say(UT_METADATA, writeMetadataRequest(piece));
+    expect(voice.heard(UT_METADATA).map((payload) => readMetadataMessage(payload))).toEqual([
+      { type: 'data', piece: 1, totalSize: 20_000, bytes: infoBytes.subarray(16_384) },
+      { type: 'data', piece: 0, totalSize: 20_000, bytes: infoBytes.subarray(0, 16_384) },
+      { type: 'reject', piece: 2 },
+    ]);
+  });
+
+  test('does not let one peer fetch it without end', () => {
+    const bench = new MagnetBench();
+    bench.add(bench.torrent);
+    bench.settle();
+    const peer = bench.inbound(bench.torrent);
+    const voice = new ExtendedVoice(peer, [UT_METADATA]);
+    for (let i = 0; i < 1100 && peer.reason === null; i++) voice.say(UT_METADATA, writeMetadataRequest(0));
+    const given = voice.heard(UT_METADATA).filter((payload) => readMetadataMessage(payload)?.type === 'data');
+    expect(given).toHaveLength(8);
+    expect(peer.reason).toBe('request-flood');
+  });
+
+  test('refuses while much waits to be sent', () => {
+    const bench = new MagnetBench();
+    bench.add(bench.torrent);
+    bench.settle();
+    const peer = bench.inbound(bench.torrent);
+    const voice = new ExtendedVoice(peer, [UT_METADATA]);
+    peer.queuedBytes = 1_048_576;
+    voice.say(UT_METADATA, writeMetadataRequest(0));
+    expect(readMetadataMessage(voice.heard(UT_METADATA)[0]!)).toMatchObject({ type: 'reject' });
+  });
+});
+
+/** The local network, on which others say what the test says. */
+class FakeGroup implements MulticastPort {
+  sent = 0;
+  #receiver: Parameters<MulticastPort['onMessage']>[0] | null = null;
+
+  send(): void {
+    this.sent++;
+  }
+
+  onMessage(receiver: Parameters<MulticastPort['onMessage']>[0]): Cancel {
+    this.#receiver = receiver;
+    return { cancel: () => (this.#receiver = null) };
+  }
+
+  say(bytes: Uint8Array): void {
+    this.#receiver?.(bytes, { host: '10.7.7.7', port: 55_555 });
+  }
+}
