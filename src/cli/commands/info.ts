@@ -10,21 +10,21 @@ import { renderTable } from '../table.ts';
 
 export interface InfoFlags extends MetadataFlags {
   /** Where to write the .torrent. */
-  readonly output?: string;
+  readonly save?: string;
   readonly force?: boolean;
 }
 
 /** `torrent-ts info`: resolves to the exit code. */
 export async function info(context: Context, source: string, flags: InfoFlags): Promise<number> {
   const { terminal } = context;
-  const { output, force = false } = flags;
-  if (output !== undefined) await refuseToOverwrite(output, force);
+  const { save, force = false } = flags;
+  if (save !== undefined) await refuseToOverwrite(save, force);
   const loaded = await loadSource(context, source);
   const metaInfo = 'magnet' in loaded ? await fetchMetadata(context, loaded.magnet, flags) : loaded.metaInfo;
-  if (output !== undefined) {
+  if (save !== undefined) {
     const { writeTorrent } = await context.library();
-    await writeWhole(output, writeTorrent(metaInfo.infoBytes, metaInfo), force);
-    terminal.note(`wrote ${safeText(output)}`);
+    await writeWhole(save, writeTorrent(metaInfo.infoBytes, metaInfo), force);
+    terminal.note(`wrote ${safeText(save)}`);
   }
   if (terminal.json) {
     terminal.resultJson(infoObject(metaInfo));
