@@ -3,7 +3,9 @@ import { EventEmitter } from 'node:events';
 import { mkdir, realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createTorrent, type CreateOptions } from './create-torrent.ts';
+import { DhtHandle } from './dht-handle.ts';
 import { Engine } from './engine/engine.ts';
+import type { DhtOptions } from './engine/discovery/dht-driver.ts';
 import { PendingTorrent } from './engine/metadata/pending-torrent.ts';
 import type { TorrentObserver, TorrentOptions } from './engine/torrent/torrent-options.ts';
 import { StorageError, UsageError } from './errors.ts';
@@ -12,6 +14,7 @@ import type { Magnet } from './metainfo/magnet.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
 import { parseInfo } from './metainfo/parse-torrent.ts';
 import { deleteData } from './node/delete-data.ts';
+import { DhtState } from './node/dht-state.ts';
 import { openNodeWorld, type NodeWorld } from './node/node-world.ts';
 import { defaultStateDir } from './node/state-dir.ts';
 import { takeStateLock, type StateLock } from './node/state-lock.ts';
@@ -28,6 +31,7 @@ import {
 import { loadSource, type TorrentSource } from './load-torrent.ts';
 import { selectFiles, selectRanges } from './select-files.ts';
 import { checkPeer, checkWebSeeds, TorrentHandle } from './torrent-handle.ts';
+import { parseHostPort } from './util/host-port.ts';
 import type { PeerAddress } from './util/ip.ts';
 import { VERSION } from './version.ts';
 
@@ -50,18 +54,29 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   readonly #engine: Engine;
   readonly #torrents = new Map<string, TorrentHandle>();
   readonly #stateDir: string | null;
+  readonly #dht: DhtHandle | null;
+  readonly #dhtState: DhtState | null;
   /** Of torrents that this process writes, by resume key. */
   readonly #locks = new Map<string, StateLock>();
   /** Removals under way, by info hash. */
   readonly #removing = new Map<string, Promise<void>>();
   #closing: Promise<void> | null = null;
 
-  private constructor(options: ResolvedOptions, world: NodeWorld, stateDir: string | null) {
+  private constructor(
+    options: ResolvedOptions,
+    world: NodeWorld,
+    stateDir: string | null,
+    dhtState: DhtState | null,
+  ) {
     super();
     this.#options = options;
     this.#stateDir = stateDir;
     this.#world = world;
-    this.#engine = new Engine(world, { ...options, clientName: `torrent-ts ${VERSION}` });
+    this.#dhtState = dhtState;
+    const dhtNode = options.dht ? dhtOptions(options, dhtState) : null;
+    this.#engine = new Engine(world, { ...options, dhtNode, clientName: `torrent-ts ${VERSION}` });
+    this.#dht = this.#engine.dht && new DhtHandle(this.#engine.dht, world.resolver);
+    if (this.#engine.dht) dhtState?.keep(this.#engine.dht, world.clock);
   }
 
   /**
@@ -74,7 +89,10 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       resolved.stateDir === false
         ? null
         : (resolved.stateDir ?? defaultStateDir(process.env, process.platform));
-    return new Client(resolved, await openNodeWorld(resolved, stateDir), stateDir);
+    const world = await openNodeWorld(resolved, stateDir);
+    const keepsDht = resolved.dht && stateDir !== null && world.resume !== null;
+    const dhtState = keepsDht ? await DhtState.open(stateDir, world.resume) : null;
+    return new Client(resolved, world, stateDir, dhtState);
   }
 
   /** By info hash, 40 hexadecimal digits. */
@@ -85,6 +103,11 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   /** The TCP port peers can reach us at; 0 if we do not listen. */
   get listenPort(): number {
     return this.#engine.listenPort;
+  }
+
+  /** Questions to the DHT itself; null with the option `dht: false`. */
+  get dht(): DhtHandle | null {
+    return this.#dht;
   }
 
   /**
@@ -242,7 +265,12 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    await within(timeoutMs, new Promise<void>((done) => this.#engine.close(done)));
+    this.#dht?.close();
+    // While it runs, because what has stopped is not worth keeping.
+    const saved = this.#engine.dht && this.#dhtState?.save(this.#engine.dht);
+    const left = new Promise<void>((done) => this.#engine.close(done));
+    await within(timeoutMs, Promise.all([saved, left]).then());
+    this.#dhtState?.close();
     // In any case: a disk that hangs must not keep a port open.
     await within(WORLD_CLOSE_TIMEOUT_MS, this.#world.close());
     for (const key of [...this.#locks.keys()]) this.#unlock(key);
@@ -285,6 +313,15 @@ async function within(timeoutMs: number, end: Promise<void>): Promise<void> {
   const timeout = new Promise<void>((done) => (timer = setTimeout(done, timeoutMs)));
   await Promise.race([end, timeout]);
   clearTimeout(timer);
+}
+
+function dhtOptions(options: ResolvedOptions, state: DhtState | null): DhtOptions {
+  return {
+    saved: state?.saved ?? null,
+    newIds: state?.isOthers ?? false,
+    readOnly: options.dhtReadOnly,
+    startsFrom: { hosts: options.dhtBootstrap.map((node) => parseHostPort(node)!), nodes: [] },
+  };
 }
 
 /** Options of one torrent, its web seeds those of its source too. */

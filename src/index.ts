@@ -1,5 +1,15 @@
 /** The whole public surface of the library. What is not exported here may change at any time. */
 export { Client } from './client.ts';
+export {
+  DhtHandle,
+  type DhtItem,
+  type DhtPutResult,
+  type DhtValue,
+  type MutableDhtItem,
+  type MutablePut,
+} from './dht-handle.ts';
+export type { DhtFamilyStats } from './engine/discovery/dht-driver.ts';
+export type { InfoHashSample } from './engine/discovery/dht-operations.ts';
 export { TorrentHandle, PieceState } from './torrent-handle.ts';
 export { loadTorrent, type TorrentSource } from './load-torrent.ts';
 export { parseTorrent } from './metainfo/parse-torrent.ts';

@@ -1,4 +1,5 @@
 import { UsageError } from './errors.ts';
+import { parseHostPort } from './util/host-port.ts';
 
 /** Options of a `Client`. Every field is optional. */
 export interface ClientOptions {
@@ -6,7 +7,10 @@ export interface ClientOptions {
   dir?: string;
   /** Folder for resume records, or false to keep none. Default: `$XDG_STATE_HOME/torrent-ts`. */
   stateDir?: string | false;
-  /** TCP port to listen on, 0 for a free one, false not to listen. Default: 6881, or a free one if that is taken. */
+  /**
+   * TCP port to listen on, 0 for a free one, false not to listen. Default: 6881, or a free one if that is taken. UDP takes
+   * the same number if it can.
+   */
   port?: number | false;
   /** Address to listen on. Default: all, IPv6 and IPv4. */
   host?: string;
@@ -25,6 +29,18 @@ export interface ClientOptions {
   uploadSlots?: number;
   /** Bytes for piece buffers and the read cache together. Default: 256 MiB. */
   memory?: number;
+  /**
+   * Find peers without a tracker, and help others to (DHT, BEP 5); never of private torrents. It starts with the first
+   * torrent that may use it, or the first use of `client.dht`. Default: true.
+   */
+  dht?: boolean;
+  /**
+   * Nodes that a client begins with which knows no others, as `HOST:PORT` or `[IPV6]:PORT`. Default: routers that the
+   * authors of other clients run. Names are looked up when the DHT starts.
+   */
+  dhtBootstrap?: readonly string[];
+  /** Ask the DHT and answer nobody (BEP 43), where traffic costs money. Default: false. */
+  dhtReadOnly?: boolean;
   /** Exchange peers with peers (PEX, BEP 11); never of private torrents. Default: true. */
   pex?: boolean;
   /**
@@ -105,6 +121,9 @@ export interface ResolvedOptions {
   readonly connectionsPerTorrentMax: number;
   readonly uploadSlots: number | null;
   readonly memory: number;
+  readonly dht: boolean;
+  readonly dhtBootstrap: readonly string[];
+  readonly dhtReadOnly: boolean;
   readonly pex: boolean;
   readonly lsd: boolean;
   readonly refuseLocalTrackers: boolean;
@@ -128,6 +147,14 @@ export const DEFAULTS: ResolvedOptions = Object.freeze({
   connectionsPerTorrentMax: 55,
   uploadSlots: null,
   memory: 256 * MiB,
+  dht: true,
+  dhtBootstrap: Object.freeze([
+    'router.bittorrent.com:6881',
+    'dht.transmissionbt.com:6881',
+    'router.utorrent.com:6881',
+    'dht.libtorrent.org:25401',
+  ]),
+  dhtReadOnly: false,
   pex: true,
   lsd: true,
   refuseLocalTrackers: false,
@@ -164,9 +191,10 @@ export function resolveOptions(options: ClientOptions = {}): ResolvedOptions {
   checkNumber('connectionsPerTorrentMax', resolved.connectionsPerTorrentMax, 1, 65_535, true);
   if (resolved.uploadSlots !== null) checkNumber('uploadSlots', resolved.uploadSlots, 0, 10_000, true);
   checkNumber('memory', resolved.memory, MEMORY_MIN, Number.MAX_SAFE_INTEGER, true);
-  for (const name of ['refuseLocalTrackers', 'pex', 'lsd'] as const) {
+  for (const name of ['refuseLocalTrackers', 'dht', 'dhtReadOnly', 'pex', 'lsd'] as const) {
     if (typeof resolved[name] !== 'boolean') throw new UsageError(`option ${name} must be true or false`);
   }
+  checkNodes(resolved.dhtBootstrap);
   if (!['off', 'prefer', 'require'].includes(resolved.encryption)) {
     const given = JSON.stringify(resolved.encryption);
     throw new UsageError(`option encryption must be off, prefer or require, got ${given}`);
@@ -228,6 +256,12 @@ export function checkPriority(priority: FilePriority): void {
   if (!['skip', 'low', 'normal', 'high'].includes(priority)) {
     throw new UsageError(`priority must be skip, low, normal or high, got ${JSON.stringify(priority)}`);
   }
+}
+
+function checkNodes(nodes: unknown): void {
+  const isRight = (node: unknown): boolean => typeof node === 'string' && parseHostPort(node) !== null;
+  if (Array.isArray(nodes) && nodes.every(isRight)) return;
+  throw new UsageError(`option dhtBootstrap must be a list of HOST:PORT, got ${JSON.stringify(nodes)}`);
 }
 
 function checkText(name: string, value: unknown): void {

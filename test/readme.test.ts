@@ -65,7 +65,7 @@ describe('the programs of the README', () => {
   test.each(examples)('$file runs to its end', async ({ file, code }) => {
     const kept = code
       .replaceAll(PLACEHOLDER, trackerUrl)
-      .replaceAll('Client.open({', 'Client.open({ lsd: false,');
+      .replaceAll('Client.open({', 'Client.open({ dht: false, lsd: false,');
     const compiled = ts.transpileModule(kept, {
       compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
     });

@@ -77,6 +77,7 @@ const LAYERS: readonly Layer[] = [
     name: 'the library',
     paths: [
       'client.ts',
+      'dht-handle.ts',
       'torrent-handle.ts',
       'load-torrent.ts',
       'select-files.ts',

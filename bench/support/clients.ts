@@ -35,7 +35,7 @@ export const ours: BenchClient = {
   leech: ({ torrent, dir }) => [...OURS, 'download', torrent, '--dir', dir, '--port', '0', ...QUIET],
 };
 /** Nothing on the screen, and nothing to the network that this machine is on. */
-const QUIET = ['--quiet', '--progress', 'none', '--no-lsd'];
+const QUIET = ['--quiet', '--progress', 'none', '--no-dht', '--no-lsd'];
 
 /** Its Python binding, as distributions pack it for their own Python. */
 const PYTHON = ['python3', '/usr/bin/python3'].find(

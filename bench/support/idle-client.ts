@@ -32,7 +32,7 @@ const cpu = process.cpuUsage();
 const late = monitorEventLoopDelay({ resolution: 1 });
 late.enable();
 const start = performance.now();
-const client = await Client.open({ stateDir: join(folder, 'state'), port: 0, lsd: false });
+const client = await Client.open({ stateDir: join(folder, 'state'), port: 0, dht: false, lsd: false });
 let seeding = 0;
 await new Promise<void>((resolve, reject) => {
   setTimeout(

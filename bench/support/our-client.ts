@@ -12,7 +12,7 @@ interface Order {
 }
 
 const order = JSON.parse(process.argv[2]!) as Order;
-const client = await Client.open({ stateDir: false, lsd: false, ...order.client });
+const client = await Client.open({ stateDir: false, dht: false, lsd: false, ...order.client });
 const torrent = await client.add(order.torrent, { dir: order.dir, peers: order.peers ?? [] });
 process.once('SIGTERM', () => void client.close().then(() => process.exit(0)));
 if (order.measureSeconds !== 0) {

@@ -1,5 +1,6 @@
 import type { Interrupt } from './interrupt.ts';
 import type { Encryption, Library } from './library.ts';
+import type { HostPort } from './parse-values.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What every command gets. */
@@ -22,7 +23,10 @@ export interface ClientFlags {
   readonly upLimit?: number;
   readonly memory?: number;
   readonly maxPeers?: number;
-  /** Both are false after `--no-pex` and `--no-lsd`. */
+  /** Nodes to begin from instead of the usual ones. */
+  readonly dhtBootstrap?: readonly HostPort[];
+  /** False after `--no-dht`, `--no-pex` and `--no-lsd`. */
+  readonly dht?: boolean;
   readonly pex?: boolean;
   readonly lsd?: boolean;
   readonly encryption?: Encryption;

@@ -99,6 +99,7 @@ export class DemoSwarm {
       port: 0,
       stateDir: false,
       // A swarm apart, also from another demo on this machine.
+      dht: false,
       lsd: false,
       ...options,
     });

@@ -338,6 +338,14 @@ function addClientOptions(command: Command): void {
         .default(undefined, 'prefer')
         .env('TORRENT_TS_ENCRYPTION'),
     )
+    .addOption(option('--no-dht', 'do not use the DHT to find peers'))
+    .addOption(
+      appended(
+        '--dht-bootstrap <host:port>',
+        'a DHT node to begin from, instead of the usual ones',
+        parse.parseHostPort,
+      ),
+    )
     .addOption(option('--no-pex', 'do not exchange peers with peers'))
     .addOption(option('--no-lsd', 'do not look for peers on the local network'))
     .addOption(

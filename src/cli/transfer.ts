@@ -43,6 +43,8 @@ function clientOptions(flags: ClientFlags): ClientOptions {
   if (flags.upLimit !== undefined) options.upLimit = flags.upLimit;
   if (flags.memory !== undefined) options.memory = flags.memory;
   if (flags.encryption !== undefined) options.encryption = flags.encryption;
+  if (flags.dht !== undefined) options.dht = flags.dht;
+  if (flags.dhtBootstrap !== undefined) options.dhtBootstrap = flags.dhtBootstrap.map(peerText);
   if (flags.pex !== undefined) options.pex = flags.pex;
   if (flags.lsd !== undefined) options.lsd = flags.lsd;
   if (flags.maxPeers !== undefined) {

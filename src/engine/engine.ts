@@ -46,7 +46,7 @@ export type EngineOptions = Pick<
    * Take part in the DHT. Whoever built the engine starts `dht`, or says with `startsFrom` how it starts by itself when a
    * torrent needs it. Default: no.
    */
-  readonly dht?: DhtOptions | null;
+  readonly dhtNode?: DhtOptions | null;
   /** Told to peers as `v` (BEP 10). */
   readonly clientName: string;
   /** Default: `tit-for-tat`. */
@@ -104,8 +104,8 @@ export class Engine {
     this.#greeter = new Greeter(world.clock, (infoHash) => this.#find(toHex(infoHash)));
     this.#udpTrackers = world.datagrams ? new UdpTrackerClient(world) : null;
     this.dht =
-      options.dht && world.datagrams
-        ? new DhtDriver(world, this.#rng.fork('dht'), { external: this.external, ...options.dht })
+      options.dhtNode && world.datagrams
+        ? new DhtDriver(world, this.#rng.fork('dht'), { external: this.external, ...options.dhtNode })
         : null;
     if (this.dht) this.#finders.push(this.dht);
     if (world.multicast) this.#finders.push(new LsdDriver(world, world.multicast, this.#rng.fork('lsd')));

@@ -14,11 +14,11 @@ const RECORD_BYTES_MAX = 67_108_864;
 const LEFTOVER_AGE_MS = 3_600_000;
 /** Thousands of torrents start and end at once; their records must not take all descriptors, nor all of libuv's threads. */
 const WORKS_AT_ONCE = 16;
-const KEY = /^[0-9a-f]{1,128}$/;
+const KEY = /^[0-9a-z]{1,128}$/;
 
 const log = logger('resume');
 
-/** Resume records as files `<key>.resume`. Keys are hexadecimal digits. */
+/** Records as files `<key>.resume`. Keys are digits and lower-case letters: those of torrents hexadecimal, and `dht`. */
 export interface ResumeFiles extends ResumeStore {
   /** Renames a record that turned out to be damaged to `<key>.bad`, so that it can be looked at. */
   setAside(key: string, done: () => void): void;
@@ -82,7 +82,7 @@ class ResumeFolder implements ResumeFiles {
   }
 
   #path(key: string): string {
-    assert(KEY.test(key), `a key is hexadecimal digits, got ${JSON.stringify(key)}`);
+    assert(KEY.test(key), `a key is digits and lower-case letters, got ${JSON.stringify(key)}`);
     return join(this.#dir, `${key}.resume`);
   }
 
@@ -155,7 +155,7 @@ class ResumeFolder implements ResumeFiles {
     if (this.#wasSwept) return;
     this.#wasSwept = true;
     for (const name of await readdir(this.#dir)) {
-      if (!/^[0-9a-f]+\.[0-9a-f]{16}\.tmp$/.test(name)) continue;
+      if (!/^[0-9a-z]+\.[0-9a-f]{16}\.tmp$/.test(name)) continue;
       const path = join(this.#dir, name);
       const { mtimeMs } = await stat(path);
       if (Date.now() - mtimeMs > LEFTOVER_AGE_MS) await rm(path, { force: true });

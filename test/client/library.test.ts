@@ -366,7 +366,7 @@ describe('close', () => {
   test('happens at the end of a block that uses the client', async () => {
     let closed = false;
     {
-      await using client = await Client.open({ port: false, stateDir: false, lsd: false });
+      await using client = await Client.open({ port: false, stateDir: false, dht: false, lsd: false });
       client.on('close', () => (closed = true));
       expect(client.listenPort).toBe(0);
     }

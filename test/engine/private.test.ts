@@ -52,7 +52,7 @@ class CountingNetwork implements DatagramPort {
 /** What a torrent says to the world in ten minutes, besides to its trackers, of which it has none. */
 function saidOf(torrent: ContentTorrent) {
   const network = new CountingNetwork();
-  const bench = new EngineBench({ dht: {} }, { datagrams: network, multicast: network.multicast });
+  const bench = new EngineBench({ dhtNode: {} }, { datagrams: network, multicast: network.multicast });
   bench.engine.dht!.start({ hosts: [], nodes: [NODE] });
   bench.add(torrent);
   bench.settle();

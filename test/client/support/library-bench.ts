@@ -36,6 +36,7 @@ export class LibraryBench {
       host: '127.0.0.1',
       stateDir: false,
       // Tests do not meet each other, nor anybody on the network of this machine.
+      dht: false,
       lsd: false,
       dir: this.dir(),
       ...options,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Client } from 'torrent-ts';
 
 const dir = join(process.argv[2], 'data-0');
-const client = await Client.open({ port: 0, host: '127.0.0.1', stateDir: false, lsd: false });
+const client = await Client.open({ port: 0, host: '127.0.0.1', stateDir: false, dht: false, lsd: false });
 const handle = await client.add(readFileSync(join(dir, 'made.torrent')), { dir });
 await handle.completed();
 await client.close();
