@@ -3,7 +3,7 @@
 # comes from npm into a folder outside the project, with a Node new enough for it.
 set -euo pipefail
 
-packages=(python3-libtorrent transmission-daemon transmission-cli aria2 opentracker iproute2)
+packages=(python3-libtorrent transmission-daemon transmission-cli aria2 opentracker nginx-light iproute2)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
@@ -13,6 +13,8 @@ if [ ${#missing[@]} -gt 0 ]; then
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  # The package starts a server on port 80, which nobody asked for.
+  if [[ " ${missing[*]} " == *' nginx-light '* ]]; then service nginx stop >/dev/null 2>&1 || true; fi
 fi
 
 folder=${TORRENT_TS_PEERS:-$HOME/.cache/torrent-ts-peers}

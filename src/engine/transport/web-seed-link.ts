@@ -31,7 +31,7 @@ const RANGE_MAX_BYTES = 4 * 1_048_576;
 const RANGE_MIN_BYTES = 262_144;
 /** An answer with less than this still to come is read to its end for the sake of the connection. */
 const WORTH_FINISHING_BYTES = 262_144;
-/** Files that may be missing before the whole folder is taken for another. Each costs a look at all pieces. */
+/** Files that may be missing or kept from us before all are given up. Each costs a look at all pieces. */
 const MISSING_FILES_MAX = 10;
 
 /** What a link needs of its torrent. */
@@ -217,7 +217,8 @@ export class WebSeedLink implements PeerLink, LaneHost {
     this.#lanes.delete(lane);
     if (this.#reason !== null) return;
     const mayTryAgain = fault.kind === 'broken' || fault.kind === 'busy';
-    if (fault.kind === 'missing' && ++this.#missingFiles <= MISSING_FILES_MAX) {
+    const isOfFile = fault.kind === 'missing' || fault.kind === 'refused';
+    if (isOfFile && ++this.#missingFiles <= MISSING_FILES_MAX) {
       this.#requeue(lane.undone);
       this.#forgetFile(lane.file);
     } else if (fault.kind === 'broken' && lane.hasGiven) {

@@ -191,7 +191,7 @@ describe('a failure', () => {
     expect(lab.isRight).toBe(true);
   });
 
-  test('to find one file takes its pieces off, and its requests back', () => {
+  test.each([404, 403])('to get one file (%i) takes its pieces off, and its requests back', (status) => {
     const files = [
       { path: 'a', length: 2 * PIECE },
       { path: 'b', length: 2 * PIECE },
@@ -199,7 +199,7 @@ describe('a failure', () => {
     const lab = new Lab(4, PIECE, files);
     lab.askPieces(1, 2, 3);
     lab.web.streams[0]!.serve();
-    lab.web.streams[1]!.status(404);
+    lab.web.streams[1]!.status(status);
     const told = lab.sink.calls.filter((call) => /^(?:bitfield|reject)/.test(call));
     const refused = [2, 3].flatMap((piece) =>
       lab.blocksOf(piece).map(({ begin }) => [piece, begin] as const),
@@ -211,7 +211,7 @@ describe('a failure', () => {
     expect(lab.ends).toEqual([]);
   });
 
-  test('to find any of many files ends the link', () => {
+  test('to get any of many files ends the link', () => {
     const files = Array.from({ length: 20 }, (_, i) => ({ path: `f${i}`, length: PIECE }));
     const lab = new Lab(20, PIECE, files);
     for (let piece = 0; piece < 20; piece++) {
