@@ -174,7 +174,7 @@ function addInfo(program: Command, runner: Runner): void {
     .command('info')
     .description('Show what is in a .torrent, or behind a magnet link.')
     .argument('<torrent>', TORRENT_OR_MAGNET)
-    .addOption(option('-o, --output <file>', 'also write the .torrent'))
+    .addOption(option('-o, --save <file>', 'also write the .torrent'))
     .addOption(option('-f, --force', 'replace a file that exists'));
   addPeers(command).addOption(
     option('--timeout <duration>', 'of a magnet link: leave with code 5 when nothing arrives for that long')
