@@ -40,7 +40,7 @@ export async function scrape(
   const datagrams = new UdpHub();
   const udp = new UdpTrackerClient({ clock, entropy: new SystemEntropy(), datagrams, resolver });
   const http = new HttpClient({ resolver, version: VERSION });
-  const transports = { http, udp, limiter: new AnnounceLimiter(), refuseLocal: false };
+  const transports = { http, udp, limiter: new AnnounceLimiter(clock), refuseLocal: false };
   try {
     return await new Promise((resolve, reject) => {
       const request = scrapeTracker(transports, clock, trackerUrl, infoHashes, (result) => {

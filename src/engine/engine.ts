@@ -79,7 +79,7 @@ export class Engine {
   readonly #dialBudget: DialBudget;
   readonly #greeter: Greeter;
   readonly #udpTrackers: UdpTrackerClient | null;
-  readonly #announces = new AnnounceLimiter();
+  readonly #announces: AnnounceLimiter;
   readonly #finders: PeerFinder[] = [];
   #beat: Cancel | null = null;
   #closed = false;
@@ -101,6 +101,7 @@ export class Engine {
       },
     };
     this.#dialBudget = new DialBudget(world.clock);
+    this.#announces = new AnnounceLimiter(world.clock);
     this.#greeter = new Greeter(world.clock, (infoHash) => this.#find(toHex(infoHash)));
     this.#udpTrackers = world.datagrams ? new UdpTrackerClient(world) : null;
     this.dht =

@@ -208,7 +208,7 @@ class Participant {
     const http = new HttpClient({ resolver, version: '0.0.0' });
     const ports = { clock, entropy: new SystemEntropy(), http, datagrams, resolver };
     const udp = new UdpTrackerClient(ports);
-    const limiter = new AnnounceLimiter();
+    const limiter = new AnnounceLimiter(clock);
     this.#transports = { http, udp, limiter, refuseLocal: false };
     this.driver = new TrackerDriver(
       ports,

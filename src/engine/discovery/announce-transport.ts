@@ -8,7 +8,7 @@ import type { TrackerUrl } from '../../tracker/tracker-url.ts';
 import { hasAnnouncePath } from '../../tracker/tracker-url.ts';
 import { assert } from '../../util/assert.ts';
 import type { IpFamily } from '../../util/ip.ts';
-import type { AnnounceLimiter } from './announce-limiter.ts';
+import type { AnnounceLimiter, AnnouncePlace, AnnounceRank } from './announce-limiter.ts';
 import { Chain } from './chain.ts';
 import type { UdpTrackerClient } from './udp-tracker-client.ts';
 
@@ -31,22 +31,35 @@ export function canReach(transports: TrackerTransports, url: TrackerUrl): boolea
   return (url.scheme === 'udp' ? transports.udp : transports.http) !== null;
 }
 
+/** One announce, to one tracker over one address family. */
+export interface Announcement {
+  readonly url: TrackerUrl;
+  readonly family: IpFamily;
+  readonly rank: AnnounceRank;
+  /** To be echoed to the tracker. */
+  readonly trackerId: Uint8Array | null;
+  /** What is said, asked for when its turn has come: that may be in this turn or much later. */
+  request(): AnnounceRequest;
+}
+
 export function sendAnnounce(
   transports: TrackerTransports,
-  url: TrackerUrl,
-  family: IpFamily,
-  request: AnnounceRequest,
-  trackerId: Uint8Array | null,
+  announcement: Announcement,
   done: (result: AnnounceResponse | TrackerError) => void,
 ): Cancel {
-  const { udp, refuseLocal } = transports;
+  const { udp, limiter, refuseLocal } = transports;
+  const { url, family, rank, trackerId } = announcement;
   if (url.scheme === 'udp') {
     assert(udp !== null, 'a UDP tracker needs a UDP client');
-    return udp.announce(url, family, request, { timeoutMs: UDP_TIMEOUT_MS, refuseLocal }, done);
+    return inTurn(limiter, url.host, rank, (place) => {
+      // All of them share one socket.
+      place.leave();
+      const options = { timeoutMs: UDP_TIMEOUT_MS, refuseLocal };
+      return udp.announce(url, family, announcement.request(), options, done);
+    });
   }
-  // Whoever leaves the swarm does not queue behind those who stay.
-  const urgent = request.event === 'stopped';
-  return get(transports, url, announceUrl(url, request, trackerId), family, urgent, (result) =>
+  const target = (): string => announceUrl(url, announcement.request(), trackerId);
+  return get(transports, url, target, family, rank, (result) =>
     done(result instanceof TrackerError ? result : readAnnounceAnswer(result.status, result.body, url.text)),
   );
 }
@@ -66,48 +79,62 @@ export function sendScrape(
   }
   const target = scrapeUrl(url, infoHashes);
   assert(target !== null, 'the caller has checked that the tracker has a scrape URL');
-  return get(transports, url, target, family, false, (result) =>
-    done(
-      result instanceof TrackerError
-        ? result
-        : readScrapeAnswer(result.status, result.body, infoHashes, url.text),
-    ),
+  return get(
+    transports,
+    url,
+    () => target,
+    family,
+    'wanted',
+    (result) =>
+      done(
+        result instanceof TrackerError
+          ? result
+          : readScrapeAnswer(result.status, result.body, infoHashes, url.text),
+      ),
   );
 }
 
 function get(
   { http, limiter, refuseLocal }: TrackerTransports,
   tracker: TrackerUrl,
-  url: string,
+  url: () => string,
   family: IpFamily,
-  urgent: boolean,
+  rank: AnnounceRank,
   done: (result: HttpResponse | TrackerError) => void,
 ): Cancel {
   assert(http !== null, 'an HTTP tracker needs an HTTP client');
+  return inTurn(limiter, tracker.host, rank, (place) =>
+    http.get(
+      {
+        url: url(),
+        family,
+        timeoutMs: HTTP_TIMEOUT_MS,
+        maxBytes: HTTP_BODY_MAX,
+        // A torrent must not make us fetch any path of a machine on our own network, only what can be a tracker.
+        refuseLocal: refuseLocal || !hasAnnouncePath(tracker),
+      },
+      (result) => {
+        place.leave();
+        // Errors name the tracker, not the URL with our numbers in it.
+        done(
+          result instanceof TrackerError
+            ? new TrackerError(result.message, tracker.text, { cause: result.cause })
+            : result,
+        );
+      },
+    ),
+  );
+}
+
+/** Begins what `start` does when the limiter says so; whoever cancels it gives its place to the next. */
+function inTurn(
+  limiter: AnnounceLimiter,
+  host: string,
+  rank: AnnounceRank,
+  start: (place: AnnouncePlace) => Cancel,
+): Cancel {
   const chain = new Chain();
-  const place = limiter.enter(tracker.host, urgent, () => {
-    chain.next(
-      http.get(
-        {
-          url,
-          family,
-          timeoutMs: HTTP_TIMEOUT_MS,
-          maxBytes: HTTP_BODY_MAX,
-          // A torrent must not make us fetch any path of a machine on our own network, only what can be a tracker.
-          refuseLocal: refuseLocal || !hasAnnouncePath(tracker),
-        },
-        (result) => {
-          place.leave();
-          // Errors name the tracker, not the URL with our numbers in it.
-          done(
-            result instanceof TrackerError
-              ? new TrackerError(result.message, tracker.text, { cause: result.cause })
-              : result,
-          );
-        },
-      ),
-    );
-  });
+  const place = limiter.enter(host, rank, (own) => chain.next(start(own)));
   return {
     cancel: () => {
       chain.cancel();

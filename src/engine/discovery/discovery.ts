@@ -66,9 +66,9 @@ export class Discovery {
     this.#finders = allowed;
   }
 
-  /** Asks again as soon as manners allow. */
-  announceNow(): void {
-    this.#trackers.announceNow();
+  /** Asks again as soon as manners allow; before others if the user says so. */
+  announceNow(byUser = false): void {
+    this.#trackers.announceNow(byUser);
     for (const follow of this.#follows) follow.announceNow();
   }
 

@@ -17,6 +17,8 @@ export interface FamilyContact {
   /** To be echoed to the tracker. */
   trackerId: Uint8Array | null;
   underWay: Cancel | null;
+  /** When what is under way was sent; Infinity as long as it waits for its turn. */
+  sentAt: number;
   /** Called in place of the usual work when what is under way is answered: we are leaving. */
   onLastAnswer: (() => void) | null;
   error: TrackerError | null;
@@ -44,6 +46,7 @@ export class TrackerContact implements TrackerStanding {
       schedule: new AnnounceSchedule(rng, intervalFloorMs),
       trackerId: null,
       underWay: null,
+      sentAt: Infinity,
       onLastAnswer: null,
       error: null,
       dropped: false,
@@ -60,7 +63,7 @@ export class TrackerContact implements TrackerStanding {
 
   get awaitedSince(): number | null {
     const asked = this.working ? [] : this.#live.filter(({ schedule }) => schedule.isUnderWay);
-    return asked.length === 0 ? null : Math.min(...asked.map(({ schedule }) => schedule.askedAt));
+    return asked.length === 0 ? null : Math.min(...asked.map(({ sentAt }) => sentAt));
   }
 
   /** After a failure all families are tried together again, so that one round fails once. */

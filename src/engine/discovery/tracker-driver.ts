@@ -19,7 +19,7 @@ import type { PeerAddress } from '../../util/ip.ts';
 import { isDialable } from '../../util/ip.ts';
 import { logger } from '../../util/log.ts';
 import type { Rng } from '../../util/rng.ts';
-import type { AnnounceLimiter } from './announce-limiter.ts';
+import type { AnnounceLimiter, AnnounceRank } from './announce-limiter.ts';
 import type { TrackerTransports } from './announce-transport.ts';
 import { canReach, sendAnnounce } from './announce-transport.ts';
 import type { FamilyContact } from './tracker-contact.ts';
@@ -99,6 +99,8 @@ export class TrackerDriver {
   #timer: { readonly at: number; readonly cancel: Cancel } | null = null;
   #farewell: Farewell | null = null;
   #unusableCount = 0;
+  /** The user waits for the next announce. */
+  #isWanted = false;
 
   constructor(
     world: Pick<World, 'clock' | 'entropy' | 'http' | 'datagrams' | 'resolver'>,
@@ -147,8 +149,12 @@ export class TrackerDriver {
     if (this.#running) this.#runTiers();
   }
 
-  /** More peers are wanted. Trackers are asked as soon as their `min interval` allows. */
-  announceNow(): void {
+  /**
+   * More peers are wanted. Trackers are asked as soon as their `min interval` allows.
+   * @param byUser Then also before what other torrents have to say.
+   */
+  announceNow(byUser = false): void {
+    this.#isWanted ||= byUser;
     for (const { schedule } of this.#families()) schedule.hurry();
     if (this.#running) this.#runTiers();
   }
@@ -235,6 +241,7 @@ export class TrackerDriver {
   #runTiers(): void {
     const now = this.#world.clock.now();
     let wakeAt = Infinity;
+    let hasAsked = false;
     for (const tier of this.#tiers.all) {
       const contacts = tier.map((url) => this.#contacts.get(url)!);
       for (;;) {
@@ -244,8 +251,10 @@ export class TrackerDriver {
           break;
         }
         this.#ask(contacts[turn.ask]!, now);
+        hasAsked = true;
       }
     }
+    if (hasAsked) this.#isWanted = false;
     this.#arm(wakeAt);
   }
 
@@ -254,6 +263,7 @@ export class TrackerDriver {
     for (const family of contact.due(now)) {
       const event = family.schedule.begin(now);
       log('announce %s to %s over IPv%d', event ?? 'regular', contact.url.text, family.family);
+      family.sentAt = Infinity;
       family.underWay = this.#announce(contact, family, event, (result) => {
         this.#onResult(contact, family, result);
       });
@@ -266,8 +276,29 @@ export class TrackerDriver {
     event: AnnounceEvent | null,
     done: (result: AnnounceResponse | TrackerError) => void,
   ): Cancel {
-    const request = this.#request(contact, event);
-    return sendAnnounce(this.#transports, contact.url, family.family, request, family.trackerId, done);
+    let waits = false;
+    const request = (): AnnounceRequest => {
+      family.sentAt = this.#world.clock.now();
+      // From now on the next tracker of its tier waits for the answer.
+      if (waits && this.#running) this.#runTiers();
+      return this.#request(contact, event);
+    };
+    const { trackerId } = family;
+    const announcement = {
+      url: contact.url,
+      family: family.family,
+      rank: this.#rank(event),
+      trackerId,
+      request,
+    };
+    const announce = sendAnnounce(this.#transports, announcement, done);
+    waits = true;
+    return announce;
+  }
+
+  #rank(event: AnnounceEvent | null): AnnounceRank {
+    if (event === 'stopped' || !this.#running) return 'leaving';
+    return this.#isWanted || this.#subject.totals().left > 0 ? 'wanted' : 'usual';
   }
 
   #request(contact: TrackerContact, event: AnnounceEvent | null): AnnounceRequest {

@@ -199,7 +199,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
   }
 
   announce(): void {
-    if (this.isActive) this.discovery.announceNow();
+    if (this.isActive) this.discovery.announceNow(true);
   }
 
   setLimits(limits: { down?: number; up?: number }): void {

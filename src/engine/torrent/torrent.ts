@@ -257,7 +257,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   }
 
   announce(): void {
-    if (this.#lifecycle.isActive) this.discovery.announceNow();
+    if (this.#lifecycle.isActive) this.discovery.announceNow(true);
   }
 
   /** Somebody named peers of this torrent. */

@@ -64,7 +64,12 @@ function world() {
   const datagrams = new FakeDatagrams(clock);
   const resolver = new FakeResolver(clock);
   const udp = new UdpTrackerClient({ clock, datagrams, resolver, entropy: new FakeEntropy() });
-  const transports: TrackerTransports = { http, udp, limiter: new AnnounceLimiter(), refuseLocal: false };
+  const transports: TrackerTransports = {
+    http,
+    udp,
+    limiter: new AnnounceLimiter(clock),
+    refuseLocal: false,
+  };
   const scrape = (url: string, hashes: readonly Uint8Array[]): ScrapeResult | TrackerError => {
     const results: (ScrapeResult | TrackerError)[] = [];
     scrapeTracker(transports, clock, url, hashes, (result) => results.push(result));

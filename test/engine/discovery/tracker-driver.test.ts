@@ -371,15 +371,67 @@ describe('announces of many torrents', () => {
     expect(http.openMax).toBe(50);
   });
 
-  test('do not wait behind a host that hangs', () => {
+  test('begin at a steady pace after a burst, to one host and to all', () => {
     const shared = world([]);
     const { http, clock } = shared;
-    http.trackers.set(A, () => null);
-    http.trackers.set(B, () => ({ interval: 1800, peers: PEERS }));
-    for (let i = 0; i < 200; i++) shared.another([[A]]).start();
-    shared.another([[B]]).start();
-    clock.run(1000);
-    expect(shared.peers).toHaveLength(1);
+    for (const url of [A, B, C]) http.trackers.set(url, () => ({ interval: 1800, peers: PEERS }));
+    shared.subject.left = 0;
+    const perSecond = (from: number, to: number): number => {
+      clock.run(from);
+      const before = http.requests.length;
+      clock.run(to);
+      return ((http.requests.length - before) * 1000) / (to - from);
+    };
+    for (let i = 0; i < 1000; i++) shared.another([[A]]).start();
+    expect(perSecond(0, 500)).toBeGreaterThan(60);
+    expect(perSecond(1000, 9000)).toBeCloseTo(50, -1);
+    for (let i = 0; i < 1000; i++) shared.another([[i % 2 === 0 ? B : C]]).start();
+    expect(perSecond(10_000, 18_000)).toBeCloseTo(100, -1);
+  });
+
+  test('let those go first that leave and those that download', () => {
+    const shared = world([]);
+    const { http, clock, subject } = shared;
+    http.trackers.set(A, () => ({ interval: 1800, peers: [] }));
+    subject.left = 0;
+    const seeds = Array.from({ length: 500 }, () => shared.another([[A]]));
+    for (const seed of seeds) seed.start();
+    clock.run(100);
+    const before = http.requests.length;
+    expect(before).toBeLessThan(100);
+    seeds[0]!.stop(() => undefined);
+    subject.left = 5;
+    shared.another([[`${A}?download`]]).start();
+    clock.run(200);
+    const [first, second, ...others] = http.requests.slice(before);
+    expect(first!.said.event).toBe('stopped');
+    expect(second!.url).toContain('download');
+    expect(others.length).toBeLessThan(20);
+  });
+
+  test('let those go first that the user asks for', () => {
+    const shared = world([]);
+    const { http, clock, subject } = shared;
+    http.trackers.set(A, () => ({ interval: 1800, 'min interval': 1, peers: [] }));
+    subject.left = 0;
+    const asked = shared.another([[`${A}?asked`]]);
+    asked.start();
+    clock.run(MINUTE);
+    for (let i = 0; i < 1000; i++) shared.another([[A]]).start();
+    clock.run(MINUTE + 1000);
+    asked.announceNow(true);
+    clock.run(MINUTE + 1200);
+    expect(http.eventsAt(`${A}?asked`)).toEqual(['started', '-']);
+  });
+
+  test('are not taken for slow while they wait for their turn', () => {
+    const shared = world([]);
+    const { http, clock, subject } = shared;
+    for (const url of [A, B]) http.trackers.set(url, () => ({ interval: 1800, peers: [] }));
+    subject.left = 0;
+    for (let i = 0; i < 1500; i++) shared.another([[A, B]]).start();
+    clock.run(MINUTE);
+    expect(http.requests).toHaveLength(1500);
   });
 
   test('give their places back when they are cancelled', () => {
@@ -513,7 +565,7 @@ function world(tiers: readonly (readonly string[])[], options: Options = {}) {
   const datagrams = new FakeDatagrams(clock);
   const resolver = new FakeResolver(clock);
   const ports = { clock, http, datagrams, resolver, entropy: new FakeEntropy() };
-  const limiter = new AnnounceLimiter();
+  const limiter = new AnnounceLimiter(clock);
   const shared: TrackerDriverOptions = {
     udp: new UdpTrackerClient(ports),
     limiter,
