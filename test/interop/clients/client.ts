@@ -6,6 +6,7 @@ import type { Host } from '../network.ts';
 /** What a client is asked to do with one torrent. */
 export interface Job {
   readonly host: Host;
+  /** A file; for a download it may be a magnet link. */
   readonly torrentFile: string;
   /** The folder that holds, or will hold, the torrent's top-level file or folder. */
   readonly dir: string;

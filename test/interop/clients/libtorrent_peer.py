@@ -1,4 +1,4 @@
-"""libtorrent as one plain process: libtorrent_peer.py seed|download TORRENT DIR HOST:PORT [--peer HOST:PORT] [--up-limit B/s]
+"""libtorrent as one plain process: libtorrent_peer.py seed|download TORRENT|MAGNET DIR HOST:PORT [--peer HOST:PORT] [--up-limit B/s]
 
 Prints `first MS` with the first payload received, `uploaded BYTES` while it sends, and `complete` once it has everything.
 """
@@ -42,8 +42,11 @@ session = lt.session(settings)
 everyone = lt.ip_filter()
 everyone.add_rule("0.0.0.0", "255.255.255.255", 1 << lt.session.global_peer_class_id)
 session.set_peer_class_filter(everyone)
-params = lt.add_torrent_params()
-params.ti = lt.torrent_info(options.torrent)
+if options.torrent.startswith("magnet:"):
+    params = lt.parse_magnet_uri(options.torrent)
+else:
+    params = lt.add_torrent_params()
+    params.ti = lt.torrent_info(options.torrent)
 params.save_path = options.dir
 params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
 if options.role == "seed":

@@ -1,4 +1,4 @@
-// WebTorrent as one plain process: webtorrent_peer.mjs PACKAGE seed|download TORRENT DIR PORT [UPLIMIT]
+// WebTorrent as one plain process: webtorrent_peer.mjs PACKAGE seed|download TORRENT|MAGNET DIR PORT [UPLIMIT]
 // Prints `complete` once it has everything.
 import { readFileSync } from 'node:fs';
 
@@ -18,7 +18,10 @@ client.on('error', (error) => {
   console.error(error);
   process.exit(1);
 });
-const torrent = client.add(readFileSync(torrentFile), { path: dir, skipVerify: role === 'seed' });
+const torrent = client.add(torrentFile.startsWith('magnet:') ? torrentFile : readFileSync(torrentFile), {
+  path: dir,
+  skipVerify: role === 'seed',
+});
 torrent.on('warning', (warning) => console.error(String(warning)));
 torrent.on('done', () => console.log('complete'));
 process.on('SIGTERM', () => client.destroy(() => process.exit(0)));
