@@ -1,6 +1,6 @@
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import type { Torrent } from '../engine/torrent/torrent.ts';
-import type { TorrentObserver } from '../engine/torrent/torrent-options.ts';
+import type { TorrentObserver, TorrentOptions } from '../engine/torrent/torrent-options.ts';
 import type { TorrentTsError } from '../errors.ts';
 import type { TorrentStats } from '../events.ts';
 import type { MetaInfo } from '../metainfo/metainfo.ts';
@@ -33,6 +33,10 @@ export interface SimPeerOptions extends HostOptions {
   readonly flawOf?: (piece: number, begin: number) => number;
   /** Peers to try besides those that the tracker names. */
   readonly knows?: readonly PeerAddress[];
+  /** Begins with the info hash alone and has to ask for the metadata. Its torrent must have a hash of its info bytes. */
+  readonly hasMagnet?: boolean;
+  /** What it tells others is the metadata. Default: the truth. */
+  readonly tells?: Uint8Array;
   /** Default: keep resume records. */
   readonly keepsRecords?: boolean;
   readonly engine?: Partial<EngineOptions>;
@@ -101,7 +105,7 @@ export class SimPeer implements TorrentObserver {
   }
 
   get isRunning(): boolean {
-    return this.#torrent !== null;
+    return this.#engine !== null;
   }
 
   get isComplete(): boolean {
@@ -136,23 +140,37 @@ export class SimPeer implements TorrentObserver {
     });
     this.startedAtMs ??= network.clock.now();
     this.leftAtMs = null;
-    this.#torrent = this.#engine.addTorrent(
-      metaInfo,
-      {
-        dir: DIR,
-        resumeKey: metaInfo.infoHashHex,
-        trackers: [[announceUrl]],
-        peers: this.options.knows ?? [],
-        priorities: null,
-        sequential: this.options.sequential ?? this.options.picker === 'sequential',
-        trust: 'resume',
-        paused: false,
-        downLimit: Infinity,
-        upLimit: Infinity,
-      },
-      this,
-    );
-    this.#torrent.picker.random = this.options.picker === 'random';
+    const { hasMagnet, knows: peers = [], tells } = this.options;
+    const options: TorrentOptions = {
+      dir: DIR,
+      resumeKey: `${metaInfo.infoHashHex}00`,
+      trackers: [[announceUrl]],
+      peers,
+      priorities: null,
+      sequential: this.options.sequential ?? this.options.picker === 'sequential',
+      trust: 'resume',
+      paused: false,
+      downLimit: Infinity,
+      upLimit: Infinity,
+    };
+    if (hasMagnet) {
+      const { infoHash, infoHashHex } = metaInfo;
+      this.#engine.addPending(
+        {
+          infoHash,
+          infoHashHex,
+          trackers: options.trackers,
+          peers: peers.map((address) => ({ address, source: 'magnet' as const })),
+          metadataMax: DEFAULTS.metadataMax,
+          paused: false,
+          plan: () => ({ metaInfo, options }),
+        },
+        this,
+      );
+    } else {
+      const told = tells ? { ...metaInfo, infoBytes: tells } : metaInfo;
+      this.onMetadata(this.#engine.addTorrent(told, options, this));
+    }
   }
 
   /** Leaves in good order: tells peers and tracker, saves where it stands. */
@@ -180,6 +198,11 @@ export class SimPeer implements TorrentObserver {
   }
 
   // TorrentObserver
+
+  onMetadata(torrent: Torrent): void {
+    this.#torrent = torrent;
+    torrent.picker.random = this.options.picker === 'random';
+  }
 
   onComplete(): void {
     if (this.isSeeder) return;
@@ -227,8 +250,8 @@ export class SimPeer implements TorrentObserver {
   }
 
   #ended(): void {
-    if (this.#torrent === null) return;
-    this.lastStats = this.#torrent.stats();
+    if (this.#engine === null) return;
+    this.lastStats = this.#torrent?.stats() ?? null;
     this.leftAtMs = this.#setting.network.clock.now();
     this.#engine = null;
     this.#torrent = null;
