@@ -149,3 +149,55 @@ export function parsePieceLength(text: string): number {
   }
   return bytes;
 }
+
+/** Whole numbers from 1 to a million, parted by commas: `1,10,100`. */
+export function parseCounts(text: string): number[] {
+  return text.split(',').map((part) => {
+    const count = /^\d{1,7}$/.test(part.trim()) ? Number(part) : 0;
+    if (count < 1 || count > 1_000_000) {
+      throw new InvalidArgumentError('Expected whole numbers of at least 1, such as 1,10,100.');
+    }
+    return count;
+  });
+}
+
+/** Rates in units of another, parted by colons: `1:5:25`. */
+export function parseMultiples(text: string): number[] {
+  return text.split(':').map(parseMultiple);
+}
+
+/** How many times as much: more than 0. */
+export function parseMultiple(text: string): number {
+  const value = /^\d+(?:\.\d+)?$/.test(text.trim()) ? Number(text) : 0;
+  if (value <= 0 || value > 1e6)
+    throw new InvalidArgumentError('Expected a number above 0, such as 10 or 0.5.');
+  return value;
+}
+
+/** 0 to 100, with or without the sign: `5`, `5%`. The upper bound itself only where `all` is possible. */
+export function parsePercent(text: string, all = true): number {
+  const value = /^\d+(?:\.\d+)?%?$/.test(text.trim()) ? Number.parseFloat(text) : NaN;
+  if (!(value >= 0 && (all ? value <= 100 : value < 100))) {
+    throw new InvalidArgumentError(
+      `Expected a percentage from 0 to ${all ? '100' : 'below 100'}, such as 5.`,
+    );
+  }
+  return value;
+}
+
+/** Some of these words, parted by commas. */
+export function parseWords<Word extends string>(words: readonly Word[]): (text: string) => Word[] {
+  return (text) =>
+    text.split(',').map((part) => {
+      const found = words.find((word) => word === part.trim());
+      if (found === undefined) throw new InvalidArgumentError(`Expected some of ${words.join(', ')}.`);
+      return found;
+    });
+}
+
+/** A seed of chance: a whole number of 32 bits. */
+export function parseSeed(text: string): number {
+  const seed = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
+  if (!(seed <= 0xffff_ffff)) throw new InvalidArgumentError('Expected a whole number from 0 to 4294967295.');
+  return seed;
+}

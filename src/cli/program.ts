@@ -11,6 +11,7 @@ import { SHELLS } from './shells.ts';
 import type { Shell } from './shells.ts';
 import type { Context } from './context.ts';
 import * as parse from './parse-values.ts';
+import { addSimulate } from './simulate-program.ts';
 import type { ColorMode, ProgressMode } from './terminal.ts';
 
 /** The words of the command line and nothing else: each command's code is loaded when it runs. */
@@ -90,6 +91,7 @@ export function createProgram(version: string, runner: Runner): Command {
   addScrape(program, runner);
   addTracker(program, runner);
   addDemo(program, runner);
+  addSimulate(program, runner);
   addCompletions(program, runner);
   program.helpCommand('help [command]', 'show help about a command');
   return program;

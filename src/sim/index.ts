@@ -5,13 +5,14 @@ export type { SwarmReport } from './metrics.ts';
 export {
   buildSwarm,
   ratesOf,
-  replayCommand,
   runScenario,
+  ScenarioRun,
   type ChokerPolicy,
   type PickerPolicy,
   type Scenario,
   type ScenarioResult,
 } from './scenario.ts';
+export { replayCommand } from './replay.ts';
 export { scenario, SCENARIOS } from './scenarios.ts';
 export { freeRider, leavesWhenComplete, liar, slow, snubber } from './behaviours.ts';
 export { arrival, loseNodes } from './churn.ts';

@@ -10,6 +10,7 @@ export interface SwarmReport {
   readonly medianMs: number;
   readonly p95Ms: number;
   readonly lastMs: number;
+  readonly meanMs: number;
   /**
    * The least time in which the slowest of them could have finished, had all joined at the start:
    * max{F/us, F/dmin, NF/(us + sum of ui)} (Kumar and Ross 2006). 0 when no rate is limited.
@@ -47,6 +48,7 @@ export function reportOf(peers: readonly SimPeer[], torrentLength: number): Swar
     medianMs: percentile(times, 0.5),
     p95Ms: percentile(times, 0.95),
     lastMs: percentile(times, 1),
+    meanMs: meanOf(times, (time) => time),
     boundMs,
     ratioToBound: endMs / boundMs,
     seederCopies: sum(seeders, (peer) => peer.stats?.uploaded ?? 0) / torrentLength,

@@ -4,6 +4,7 @@ import { freeRider, leavesWhenComplete } from './behaviours.ts';
 import { clientServerSeconds, peerToPeerSeconds, type Rates } from './bounds.ts';
 import { arrival, loseNodes } from './churn.ts';
 import { meanOf, reportOf, type SwarmReport } from './metrics.ts';
+import { replayCommand } from './replay.ts';
 import type { SimPeer, SimPeerOptions } from './sim-peer.ts';
 import { SimSwarm } from './swarm.ts';
 
@@ -80,18 +81,60 @@ export interface ScenarioResult {
 
 /** Runs a scenario to its end. @throws Error naming the command that repeats the run, when something broke in it. */
 export function runScenario(scenario: Scenario, checkEvery = 0): ScenarioResult {
-  const swarm = buildSwarm(scenario, checkEvery);
-  try {
-    const finished = runToEnd(swarm, scenario.limitMs);
-    swarm.check();
-    return resultOf(scenario, swarm, finished);
-  } catch (error) {
-    throw new Error(
-      `${error instanceof Error ? error.message : String(error)}; repeat with: ${replayCommand(scenario)}`,
-      {
-        cause: error,
-      },
-    );
+  const run = new ScenarioRun(scenario, checkEvery);
+  run.advance(Infinity);
+  return run.result();
+}
+
+/** A run in steps, for those who want to look at it or stop it on the way. */
+export class ScenarioRun {
+  readonly scenario: Scenario;
+  readonly swarm: SimSwarm;
+  readonly #downloaders: readonly SimPeer[];
+  /** So many of them, from the first on, are done. */
+  #done = 0;
+
+  /** @param checkEvery Events between two checks of what must always hold; 0: only at the end. */
+  constructor(scenario: Scenario, checkEvery = 0) {
+    this.scenario = scenario;
+    this.swarm = buildSwarm(scenario, checkEvery);
+    this.#downloaders = this.swarm.peers.filter((peer) => !peer.isSeeder);
+  }
+
+  /** All who stayed are complete. */
+  get isFinished(): boolean {
+    while (this.#done < this.#downloaders.length && isOver(this.#downloaders[this.#done]!)) this.#done++;
+    return this.#done === this.#downloaders.length;
+  }
+
+  /** Downloaders that are complete now. */
+  get completed(): number {
+    return this.#downloaders.reduce((count, peer) => count + (peer.isComplete ? 1 : 0), 0);
+  }
+
+  /** Goes on for so many milliseconds of virtual time; false when the end is reached. */
+  advance(virtualMs: number): boolean {
+    const { swarm, scenario } = this;
+    return this.#told(() => {
+      const left = scenario.limitMs - swarm.clock.now();
+      return !swarm.runUntil(() => this.isFinished, Math.min(virtualMs, left)) && virtualMs < left;
+    });
+  }
+
+  result(): ScenarioResult {
+    return this.#told(() => {
+      this.swarm.check();
+      return resultOf(this.scenario, this.swarm, this.isFinished);
+    });
+  }
+
+  #told<T>(step: () => T): T {
+    try {
+      return step();
+    } catch (error) {
+      const what = error instanceof Error ? error.message : String(error);
+      throw new Error(`${what}; repeat with: ${replayCommand(this.scenario)}`, { cause: error });
+    }
   }
 }
 
@@ -125,11 +168,6 @@ export function buildSwarm(scenario: Scenario, checkEvery = 0): SimSwarm {
   return swarm;
 }
 
-/** What the shell needs to repeat it. */
-export function replayCommand(scenario: Scenario): string {
-  return `torrent-ts simulate --scenario ${scenario.name} --seed ${scenario.seed} --peers ${scenario.downloaders}`;
-}
-
 /** The rates as the formulas want them, of all who were to come. */
 export function ratesOf(scenario: Scenario): Rates {
   const { unit } = scenario;
@@ -151,15 +189,6 @@ function upRateOf({ upRates }: Scenario, index: number): number {
 /** Spread evenly, so that every rate has its part of them. */
 function isFreeRider({ freeRiders }: Scenario, index: number): boolean {
   return Math.floor((index + 1) * freeRiders) > Math.floor(index * freeRiders);
-}
-
-function runToEnd(swarm: SimSwarm, limitMs: number): boolean {
-  const downloaders = swarm.peers.filter((peer) => !peer.isSeeder);
-  let done = 0;
-  return swarm.runUntil(() => {
-    while (done < downloaders.length && isOver(downloaders[done]!)) done++;
-    return done === downloaders.length;
-  }, limitMs);
 }
 
 function isOver(peer: SimPeer): boolean {

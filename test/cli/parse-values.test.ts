@@ -90,6 +90,23 @@ describe.each([
     good: { '16K': 16_384, '1M': 1_048_576, '64M': 67_108_864 },
     bad: ['', '8K', '128M', '3M', '100000', '0', '16385'],
   },
+  {
+    parser: parse.parseCounts,
+    good: { '1': [1], '1,10,1000': [1, 10, 1000] },
+    bad: ['', '0', '1,', '1;2', '-1', '1e3', '1000001'],
+  },
+  { parser: parse.parseMultiple, good: { '10': 10, '0.5': 0.5 }, bad: ['', '0', '-1', '1e9', 'x', '0.0'] },
+  { parser: parse.parseMultiples, good: { '1:5:25': [1, 5, 25], '2': [2] }, bad: ['', '1:', '1:0', '1,5'] },
+  {
+    parser: parse.parsePercent,
+    good: { '0': 0, '5%': 5, '100': 100, '2.5': 2.5 },
+    bad: ['', '101', '-1', '5%%', 'x'],
+  },
+  {
+    parser: parse.parseSeed,
+    good: { '0': 0, '4294967295': 4_294_967_295 },
+    bad: ['', '-1', '1.5', '4294967296', 'x'],
+  },
 ])('$parser.name', ({ parser, good, bad }) => {
   test.each(Object.entries(good))('reads %j', (text, value) => {
     expect(parser(text)).toEqual(value);
