@@ -198,7 +198,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   ): Promise<TorrentHandle> {
     const full = resolve(path);
     const { metaInfo } = await createTorrent(full, options);
-    const { files, peers, webSeeds, downLimit, upLimit, paused, trust, sequential } = options;
+    const { files, peers, webSeeds, downLimit, upLimit, paused, trust, sequential, superSeed } = options;
     return this.add(metaInfo, {
       dir: resolve(full, '..'),
       ...(files && { files }),
@@ -206,6 +206,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       ...(webSeeds && { webSeeds }),
       ...(downLimit !== undefined && { downLimit }),
       ...(upLimit !== undefined && { upLimit }),
+      ...(superSeed !== undefined && { superSeed }),
       ...(paused !== undefined && { paused }),
       ...(trust !== undefined && { trust }),
       ...(sequential !== undefined && { sequential }),
@@ -346,6 +347,7 @@ function torrentOptions(
     paused: options.paused ?? false,
     downLimit: options.downLimit ?? Infinity,
     upLimit: options.upLimit ?? Infinity,
+    superSeed: options.superSeed ?? false,
   };
 }
 

@@ -140,7 +140,8 @@ function addSeed(program: Command, runner: Runner): void {
     )
     .addOption(selected('-s, --select <files>', 'with a .torrent: only these files'))
     .addOption(option('-o, --output <file>', 'also write the .torrent'))
-    .addOption(option('-f, --force', 'replace a .torrent that exists'));
+    .addOption(option('-f, --force', 'replace a .torrent that exists'))
+    .addOption(option('--super-seed', 'as the only seed: show peers one piece after the other'));
   addContentOptions(command);
   addSeedLimits(command);
   addPeers(command);

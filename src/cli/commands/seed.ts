@@ -23,6 +23,7 @@ export interface SeedFlags extends ClientFlags, CreateFlags {
   readonly output?: string;
   readonly force?: boolean;
   readonly peer?: readonly HostPort[];
+  readonly superSeed?: boolean;
   readonly seedRatio?: number;
   readonly seedTime?: number;
 }
@@ -94,6 +95,7 @@ async function runSeeds(
         try {
           await startSeed(context, client, one, torrents, {
             ...(flags.select ? { files: flags.select } : {}),
+            ...(flags.superSeed ? { superSeed: true } : {}),
             peers,
           });
         } catch (error) {
@@ -119,7 +121,7 @@ async function startSeed(
   client: LibraryClient,
   { metaInfo, dir, torrentFile }: Seed,
   torrents: LibraryTorrent[],
-  options: { files?: readonly Selection[]; peers: readonly HostPort[] },
+  options: { files?: readonly Selection[]; peers: readonly HostPort[]; superSeed?: boolean },
 ): Promise<void> {
   const { signal } = context.interrupt;
   const torrent = await client.add(metaInfo, { ...options, dir, signal });

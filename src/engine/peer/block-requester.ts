@@ -17,7 +17,7 @@ export interface RequesterHost {
   /** False while checking, paused, complete, or while the disk refuses writes. */
   readonly mayRequest: boolean;
   /** How many requests this peer may hold, so that the last blocks are shared by rate. */
-  readonly tail: { windowCap(rate: number): number };
+  readonly tail: { windowCap(rate: number, pathBlocks: number): number };
   /** The first copy of a block is in its slab. */
   onBlockReceived(from: BlockRequester, piece: number, block: number): void;
 }
@@ -72,7 +72,8 @@ export class BlockRequester implements BlockWriter {
     const allowed = this.#peer.theyChoke ? this.#allowed : null;
     if (!mayRequest || this.#refused || this.#peer.wantedCount === 0) return;
     if (this.#peer.theyChoke && !allowed) return;
-    const cap = this.#host.tail.windowCap(this.pipeline.rate) - this.pipeline.outstanding;
+    const cap =
+      this.#host.tail.windowCap(this.pipeline.rate, this.pipeline.pathBlocks) - this.pipeline.outstanding;
     const room = Math.min(this.pipeline.room, cap);
     if (room <= 0) return;
     picked.length = 0;
@@ -123,6 +124,7 @@ export class BlockRequester implements BlockWriter {
       this.#refused = false;
     } else {
       if (asked) this.#onUseless(piece, begin / BLOCK_LENGTH);
+      else this.#host.picker.onWaste(length);
       this.#host.counters.wasted += length;
     }
     return asked || late;

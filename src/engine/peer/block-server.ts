@@ -19,7 +19,7 @@ export interface ServerHost {
   readonly cache: ReadCache;
   readonly up: BandwidthShare;
   /** Hears what peers ask for and get. */
-  readonly rounds: { readonly firstCopies: FirstCopies };
+  readonly rounds: { readonly firstCopies: FirstCopies; onSent(bytes: number): void };
   /** Do we have it, verified and on disk? */
   hasPiece(piece: number): boolean;
   /** False while the disk refuses reads. */
@@ -141,6 +141,7 @@ export class BlockServer implements UploadHost {
   onSent(piece: number, bytes: number): void {
     this.#peer.onUploaded(bytes);
     this.#host.rounds.firstCopies.onGiven(this.#peer, piece, bytes);
+    this.#host.rounds.onSent(bytes);
   }
 
   mayGive(piece: number): boolean {

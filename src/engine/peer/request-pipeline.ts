@@ -76,6 +76,12 @@ export class RequestPipeline {
     return this.#serviceMeanMs;
   }
 
+  /** Requests that are on their way, or whose blocks are, when none waits at the peer. */
+  get pathBlocks(): number {
+    const seconds = Number.isFinite(this.#roundTripMs) ? this.#roundTripMs / 1000 : 0;
+    return (this.rate / BLOCK_LENGTH) * seconds * ROUND_TRIPS;
+  }
+
   /** How many requests there may be. A snubbed peer keeps one, to show that it is back. */
   get window(): number {
     return this.#snubbed ? 1 : Math.min(this.#window, this.#peerLimit);
@@ -170,10 +176,8 @@ export class RequestPipeline {
 
   #idealWindow(): number {
     const blocksPerSecond = this.rate / BLOCK_LENGTH;
-    const roundTripSeconds = Number.isFinite(this.#roundTripMs) ? this.#roundTripMs / 1000 : 0;
-    const path = blocksPerSecond * roundTripSeconds * ROUND_TRIPS;
     const slack = Math.min(SLACK_BLOCKS_MAX, blocksPerSecond * SLACK_SECONDS);
-    return Math.max(WINDOW_MIN, Math.min(REQUEST_WINDOW_MAX, 2 + Math.ceil(path + slack)));
+    return Math.max(WINDOW_MIN, Math.min(REQUEST_WINDOW_MAX, 2 + Math.ceil(this.pathBlocks + slack)));
   }
 
   /** Requests that queue up at the peer for longer than the slack do not make it faster. */

@@ -271,6 +271,11 @@ export class PiecePicker {
     return true;
   }
 
+  /** A block came that we had taken our request back for: the endgame pays for it, which asks for blocks twice. */
+  onWaste(bytes: number): void {
+    this.#endgame.onWaste(bytes);
+  }
+
   /** All blocks are received and the piece waits for its verification. */
   isPieceReceived(piece: number): boolean {
     return this.#partials.get(piece)?.isReceived ?? false;

@@ -12,6 +12,9 @@ import type { TorrentCounters } from './torrent-stats.ts';
 /** Whom a download serves: those that give most (BEP 3), or all in turns, to see what tit-for-tat is worth. */
 export type ChokerPolicy = 'tit-for-tat' | 'round-robin';
 
+/** Slots are counted each second, and after so many bytes: a tenth of a second of a fast uplink. */
+const RECOUNT_BYTES = 1_048_576;
+
 /** What the rounds need of their torrent. */
 export interface ChokeRoundsHost {
   readonly geometry: PieceGeometry;
@@ -32,6 +35,9 @@ export class ChokeRounds {
   readonly #choker: Choker<PeerSession>;
   readonly #host: ChokeRoundsHost;
   readonly #policy: ChokerPolicy;
+  /** Since the slots were counted last. */
+  #sentBytes = 0;
+  #isServing = false;
   /** Slots follow the measured rate. */
   readonly #isAuto: boolean;
   /** Each torrent has its own beat, so that the rounds of many do not coincide. */
@@ -49,7 +55,7 @@ export class ChokeRounds {
 
   /** Once a second. */
   onBeat(isSeed: boolean, now: number): void {
-    const seeding = this.#servesAsSeed(isSeed);
+    const seeding = (this.#isServing = this.#servesAsSeed(isSeed));
     const { swarm } = this.#host;
     this.#beat++;
     if (swarm.size === 0) return;
@@ -65,10 +71,18 @@ export class ChokeRounds {
 
   /** Somebody became interested or stopped being so, or left: a free slot may have a taker. */
   onVacancy(isSeed: boolean, now: number): void {
-    const seeding = this.#servesAsSeed(isSeed);
+    const seeding = (this.#isServing = this.#servesAsSeed(isSeed));
     const { sessions } = this.#host.swarm;
     for (const session of this.#choker.overflow(sessions, { seeding, now })) this.#choke(session);
     this.#fill(seeding, now);
+  }
+
+  /** Blocks leave: at the start the rate tells within a fraction of a second that more slots are worth while. */
+  onSent(bytes: number): void {
+    this.#sentBytes += bytes;
+    if (this.#sentBytes < RECOUNT_BYTES) return;
+    this.#sentBytes = 0;
+    this.#countSlots(this.#isServing, this.#host.now());
   }
 
   onGone(session: PeerSession): void {
