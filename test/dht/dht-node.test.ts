@@ -9,6 +9,7 @@ import { nodeEd25519 } from '../../src/node/ed25519.ts';
 import { concatBytes, toText, utf8 } from '../../src/util/bytes.ts';
 import type { PeerAddress } from '../../src/util/ip.ts';
 import { Rng } from '../../src/util/rng.ts';
+import { fuzzRng, rounds } from '../support/fuzz.ts';
 import { mutate } from '../support/mutate.ts';
 
 const ASKER = { host: '20.1.1.1', port: 7000 };
@@ -370,7 +371,7 @@ describe('hostile', () => {
   test('survives any damage to any message, at any time', () => {
     const bench = new Bench();
     bench.fill(20);
-    const rng = new Rng(9);
+    const rng = fuzzRng(9);
     const t = 'aa';
     const seeds = [
       encode({ a: { id: ASKER_ID, info_hash: HASH, want: ['n4'] }, q: 'get_peers', t, y: 'q' }),
@@ -378,7 +379,7 @@ describe('hostile', () => {
       encode({ a: { id: ASKER_ID, k: HASH, sig: HASH, seq: 1, v: [1] }, q: 'put', t, y: 'q' }),
       encode({ r: { id: ASKER_ID, nodes: new Uint8Array(52), values: ['abcdef'] }, t, y: 'r' }),
     ];
-    for (let i = 0; i < 5000; i++) {
+    for (let i = 0; i < rounds(5000); i++) {
       bench.now += 300;
       bench.node.receive(mutate(seeds[i % seeds.length]!, rng), ASKER, bench.now);
       bench.node.onTime(bench.now);

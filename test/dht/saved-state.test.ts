@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { readSavedState, writeSavedState } from '../../src/dht/saved-state.ts';
 import { utf8 } from '../../src/util/bytes.ts';
-import { Rng } from '../../src/util/rng.ts';
+import { fuzzRng, rounds } from '../support/fuzz.ts';
 import { mutate } from '../support/mutate.ts';
 
 const contact = (n: number): { id: Uint8Array; address: { host: string; port: number } } => ({
@@ -30,9 +30,9 @@ test('garbage means beginning anew', () => {
 });
 
 test('survives any damage', () => {
-  const rng = new Rng(3);
+  const rng = fuzzRng(3);
   const good = writeSavedState(state);
-  for (let i = 0; i < 3000; i++) {
+  for (let i = 0; i < rounds(3000); i++) {
     for (const { id, contacts } of readSavedState(mutate(good, rng)).values()) {
       expect(id).toHaveLength(20);
       for (const { address } of contacts) expect(address.port).toBeGreaterThan(0);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { MagnetError } from '../../src/errors.ts';
 import { parseMagnet, writeMagnet } from '../../src/metainfo/magnet.ts';
 import { toText, utf8 } from '../../src/util/bytes.ts';
-import { Rng } from '../../src/util/rng.ts';
+import { fuzzRng, rounds } from '../support/fuzz.ts';
 import { mutate } from '../support/mutate.ts';
 
 const HEX = 'cab507494d02ebb1178b38f2e9d7be299c86b862';
@@ -147,8 +147,8 @@ describe('hints that are of no use', () => {
 });
 
 test('a damaged link is an error of its own kind or still a link, and never anything else', () => {
-  const rng = new Rng(7);
-  for (let i = 0; i < 5000; i++) {
+  const rng = fuzzRng(7);
+  for (let i = 0; i < rounds(5000); i++) {
     const link = toText(mutate(utf8(EVERYTHING), rng));
     try {
       expect(parseMagnet(link).infoHash).toHaveLength(20);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AnswerFault, AnswerReader } from '../../src/node/http-answers.ts';
 import { Rng } from '../../src/util/rng.ts';
+import { fuzzRng, rounds } from '../support/fuzz.ts';
 import { mutate } from '../support/mutate.ts';
 
 /** What came of a conversation, as text. */
@@ -101,9 +102,9 @@ describe('an answer', () => {
   });
 
   test('of any damage is refused or read, in bounded time, and gives no more than came', () => {
-    const rng = new Rng(7);
+    const rng = fuzzRng(7);
     const sources = [SIZED, CHUNKED, ENDLESS, INTERIM].map((text) => Buffer.from(text, 'latin1'));
-    for (let round = 0; round < 4000; round++) {
+    for (let round = 0; round < rounds(4000); round++) {
       const damaged = mutate(sources[rng.below(sources.length)]!, rng);
       const heard = read([Buffer.from(damaged).toString('latin1')], true);
       expect(heard.body.length).toBeLessThanOrEqual(damaged.length);

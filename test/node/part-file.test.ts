@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { PartIndex } from '../../src/node/part-file.ts';
-import { Rng } from '../../src/util/rng.ts';
+import { fuzzRng, rounds } from '../support/fuzz.ts';
 import { mutate } from '../support/mutate.ts';
 
 const PIECES = 9;
@@ -53,11 +53,11 @@ test('a header of another torrent or format counts as empty', () => {
 });
 
 test('no damage gives two pieces one slot or a slot beyond the last', () => {
-  const rng = new Rng(11);
+  const rng = fuzzRng(11);
   const index = newIndex();
   for (let piece = 0; piece < PIECES; piece++) index.add(piece, index.reserve(piece));
   const header = headerOf(index);
-  for (let round = 0; round < 2_000; round++) {
+  for (let round = 0; round < rounds(2_000); round++) {
     const copy = newIndex();
     const tail = mutate(header.subarray(36), rng);
     copy.load(Uint8Array.from([...header.subarray(0, 36), ...tail]));

@@ -5,7 +5,7 @@ import { TrackerError } from '../../src/errors.ts';
 import { readScrapeAnswer, scrapeUrl } from '../../src/tracker/scrape.ts';
 import { parseTrackerUrl } from '../../src/tracker/tracker-url.ts';
 import { toHex } from '../../src/util/bytes.ts';
-import { Rng } from '../../src/util/rng.ts';
+import { fuzzRng, rounds } from '../support/fuzz.ts';
 import { mutate } from '../support/mutate.ts';
 
 const A = new Uint8Array(20).fill(0xff);
@@ -63,8 +63,8 @@ describe('the answer to a scrape', () => {
   );
 
   test('damaged in any way is read or refused', () => {
-    const rng = new Rng(3);
-    for (let i = 0; i < 10_000; i++) {
+    const rng = fuzzRng(3);
+    for (let i = 0; i < rounds(10_000); i++) {
       const counts = readScrapeAnswer(200, mutate(body, rng), [A, B], 'http://a');
       if (!(counts instanceof TrackerError)) expect(counts.size).toBeLessThanOrEqual(2);
     }

@@ -17,7 +17,7 @@ import {
 } from '../../src/tracker/udp-codec.ts';
 import { concatBytes, toHex, utf8 } from '../../src/util/bytes.ts';
 import { writeCompactPeers } from '../../src/util/ip.ts';
-import { Rng } from '../../src/util/rng.ts';
+import { fuzzRng, rounds } from '../support/fuzz.ts';
 import { mutate } from '../support/mutate.ts';
 
 const CONNECTION_ID = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
@@ -111,13 +111,13 @@ describe('requests to a UDP tracker', () => {
   });
 
   test('damaged in any way are read or ignored', () => {
-    const rng = new Rng(11);
+    const rng = fuzzRng(11);
     const seeds = [
       writeConnect(1),
       writeAnnounce(CONNECTION_ID, 1, REQUEST, '/a'),
       writeScrape(CONNECTION_ID, 1, [REQUEST.infoHash]),
     ];
-    for (let i = 0; i < 4000; i++) {
+    for (let i = 0; i < rounds(4000); i++) {
       const request = readRequest(mutate(seeds[i % seeds.length]!, rng));
       if (request?.action === 'announce') expect(request.announce.infoHash).toHaveLength(20);
     }
@@ -186,10 +186,10 @@ describe('replies of a UDP tracker', () => {
   });
 
   test('damaged in any way are read or refused', () => {
-    const rng = new Rng(13);
+    const rng = fuzzRng(13);
     const announce = writeAnnounceReply(9, { ...COUNTS, peers: writeCompactPeers(V4, 4) });
     const scrape = writeScrapeReply(9, [{ seeders: 1, leechers: 2, downloads: 3 }]);
-    for (let i = 0; i < 4000; i++) {
+    for (let i = 0; i < rounds(4000); i++) {
       const packet = mutate(i % 2 === 0 ? announce : scrape, rng);
       const header = readReplyHeader(packet);
       if (header === null) continue;

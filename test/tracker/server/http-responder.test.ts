@@ -11,6 +11,7 @@ import { MemoryPeerStore } from '../../../src/tracker/server/memory-peer-store.t
 import { parseTrackerUrl } from '../../../src/tracker/tracker-url.ts';
 import { toHex, toText, utf8 } from '../../../src/util/bytes.ts';
 import { Rng } from '../../../src/util/rng.ts';
+import { fuzzRng, rounds } from '../../support/fuzz.ts';
 import { mutate } from '../../support/mutate.ts';
 
 const TRACKER = parseTrackerUrl('http://t/announce')!;
@@ -136,14 +137,14 @@ describe('a tracker over HTTP', () => {
   });
 
   test('answers any request with valid bencode or 404', () => {
-    const rng = new Rng(21);
+    const rng = fuzzRng(21);
     const policy = makePolicy();
     const seeds = [
       pathOf(LEECHER),
       pathOf({ ...LEECHER, event: 'stopped' }),
       scrapeUrl(TRACKER, [HASH])!.slice(8),
     ];
-    for (let i = 0; i < 4000; i++) {
+    for (let i = 0; i < rounds(4000); i++) {
       const path = String.fromCharCode(...mutate(utf8(seeds[i % seeds.length]!), rng));
       const reply = answerFrom(policy, path, '10.0.0.1');
       if (reply.status === 200) expect(tryDecode(reply.body, TRACKER_LIMITS).ok).toBe(true);

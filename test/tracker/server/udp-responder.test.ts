@@ -13,6 +13,7 @@ import {
   writeScrape,
 } from '../../../src/tracker/udp-codec.ts';
 import { Rng } from '../../../src/util/rng.ts';
+import { fuzzRng, rounds } from '../../support/fuzz.ts';
 import { mutate } from '../../support/mutate.ts';
 
 const V4 = { host: '10.0.0.1', port: 5000 };
@@ -84,7 +85,7 @@ describe('a tracker over UDP', () => {
   });
 
   test('sends nobody more than they sent before they have shown a connection id', () => {
-    const rng = new Rng(31);
+    const rng = fuzzRng(31);
     const tracker = new Tracker();
     const stranger = new Uint8Array(8).fill(9);
     const seeds = [
@@ -93,7 +94,7 @@ describe('a tracker over UDP', () => {
       writeScrape(stranger, 1, [HASH]),
       writeScrape(stranger, 1, [HASH]).subarray(0, 36),
     ];
-    for (let i = 0; i < 4000; i++) {
+    for (let i = 0; i < rounds(4000); i++) {
       const packet = i < seeds.length ? seeds[i]! : mutate(seeds[i % seeds.length]!, rng);
       expect(tracker.answer(packet, V4)?.length ?? 0).toBeLessThanOrEqual(packet.length);
     }
@@ -107,12 +108,12 @@ describe('a tracker over UDP', () => {
   });
 
   test('survives any datagram', () => {
-    const rng = new Rng(33);
+    const rng = fuzzRng(33);
     const tracker = new Tracker();
     const id = tracker.connect(V4);
     const seeds = [writeAnnounce(id, 1, LEECHER, '/announce'), writeScrape(id, 1, [HASH, HASH])];
     let answered = 0;
-    for (let i = 0; i < 4000; i++) {
+    for (let i = 0; i < rounds(4000); i++) {
       const answer = tracker.answer(mutate(seeds[i % 2]!, rng), V4);
       if (answer !== null) answered++;
     }

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { toText, utf8 } from '../../../src/util/bytes.ts';
-import { Rng } from '../../../src/util/rng.ts';
 import {
   NO_EXTENSIONS,
   readExtendedHandshake,
   writeExtendedHandshake,
   type ExtendedHandshake,
 } from '../../../src/wire/extension/extended-handshake.ts';
+import { fuzzRng, rounds } from '../../support/fuzz.ts';
 import { mutate } from '../../support/mutate.ts';
 
 describe('the extended handshake (BEP 10)', () => {
@@ -139,8 +139,8 @@ describe('the extended handshake (BEP 10)', () => {
 
   test('stays within its limits however it is damaged', () => {
     const honest = writeExtendedHandshake(full);
-    for (let seed = 1; seed <= 2_000; seed++) {
-      const result = readExtendedHandshake(mutate(honest, new Rng(seed)));
+    for (let seed = 1; seed <= rounds(2_000); seed++) {
+      const result = readExtendedHandshake(mutate(honest, fuzzRng(seed)));
       if (result === null) continue;
       expect(result.requestQueue).toBeGreaterThanOrEqual(1);
       expect(result.requestQueue).toBeLessThanOrEqual(2_000);

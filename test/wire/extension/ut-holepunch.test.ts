@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { fromHex, toHex } from '../../../src/util/bytes.ts';
 import { parseAddress } from '../../../src/util/ip.ts';
-import { Rng } from '../../../src/util/rng.ts';
 import { HolepunchError, readHolepunch, writeHolepunch } from '../../../src/wire/extension/ut-holepunch.ts';
+import { fuzzRng, rounds } from '../../support/fuzz.ts';
 import { mutate } from '../../support/mutate.ts';
 
 describe('holepunch messages (BEP 55)', () => {
@@ -47,8 +47,8 @@ describe('holepunch messages (BEP 55)', () => {
   });
 
   test('survive whatever a peer makes of them', () => {
-    const rng = new Rng(55);
-    for (let i = 0; i < 5000; i++) {
+    const rng = fuzzRng(55);
+    for (let i = 0; i < rounds(5000); i++) {
       const read = readHolepunch(
         mutate(writeHolepunch({ type: 'connect', peer: i & 1 ? v4 : v6, error: 0 }), rng),
       );

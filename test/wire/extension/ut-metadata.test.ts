@@ -7,7 +7,7 @@ import {
   writeMetadataRequest,
 } from '../../../src/wire/extension/ut-metadata.ts';
 import { PeerError } from '../../../src/wire/link.ts';
-import { Rng } from '../../../src/util/rng.ts';
+import { fuzzRng, rounds } from '../../support/fuzz.ts';
 import { mutate } from '../../support/mutate.ts';
 
 const METADATA = Uint8Array.from({ length: 16_384 + 100 }, (_, i) => i % 251);
@@ -66,9 +66,9 @@ describe('messages of metadata', () => {
   });
 
   test('damaged in any way are read, ignored or refused, and nothing else happens', () => {
-    const rng = new Rng(9);
+    const rng = fuzzRng(9);
     const originals = [writeMetadataRequest(3), writeMetadataReject(9), writeMetadataPiece(1, METADATA)];
-    for (let i = 0; i < 5000; i++) {
+    for (let i = 0; i < rounds(5000); i++) {
       const message = readMetadataMessage(mutate(originals[i % 3]!, rng));
       if (message) expect(message.piece).toBeGreaterThanOrEqual(0);
     }

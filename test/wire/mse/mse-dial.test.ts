@@ -5,6 +5,7 @@ import { ByteLink } from '../../../src/wire/byte-link.ts';
 import { reservedOf } from '../../../src/wire/handshake.ts';
 import { MseStream } from '../../../src/wire/mse/mse-stream.ts';
 import { PLAINTEXT, RC4 } from '../../../src/wire/mse/negotiation.ts';
+import { fuzzRng, rounds } from '../../support/fuzz.ts';
 import { mutate } from '../../support/mutate.ts';
 import { brief, cutAtRandom, patterned, RecordingSink } from '../recording-sink.ts';
 import { memoryPair, type Cut } from '../stream-pair.ts';
@@ -111,8 +112,8 @@ test('what is said before the two agreed is counted as waiting, and goes out in 
 });
 
 test('a peer that answers a dial with anything ends it, or is waited for, and nothing is thrown', () => {
-  const rng = new Rng(9);
-  for (let i = 0; i < 300; i++) {
+  const rng = fuzzRng(9);
+  for (let i = 0; i < rounds(300); i++) {
     const { turns, dialer, listener } = memoryPair();
     const sink = new RecordingSink();
     const link = new ByteLink(MseStream.dial(dialer, toyTools(i), { infoHash: INFO_HASH, provide: RC4 }));

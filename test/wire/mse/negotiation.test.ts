@@ -13,6 +13,7 @@ import {
   Responder,
 } from '../../../src/wire/mse/negotiation.ts';
 import { Rc4 } from '../../../src/wire/mse/rc4.ts';
+import { fuzzRng, rounds } from '../../support/fuzz.ts';
 import { mutate } from '../../support/mutate.ts';
 import { cutAtRandom, patterned } from '../recording-sink.ts';
 import { takes, toyTools, type ToyTools } from './tools.ts';
@@ -294,9 +295,9 @@ describe('the side that is dialled', () => {
   });
 
   test('ends every damaged handshake with a refusal, an agreement or a wait for more', () => {
-    const rng = new Rng(4);
+    const rng = fuzzRng(4);
     const outcomes = new Map<string, number>();
-    for (let i = 0; i < 2_000; i++) {
+    for (let i = 0; i < rounds(2_000); i++) {
       const { responder, key, step3 } = hand();
       responder.receive(key);
       const rest = mutate(concatBytes([patterned(rng.below(20)), step3({ initial: HANDSHAKE })]), rng);
@@ -360,9 +361,9 @@ describe('the side that dials', () => {
   });
 
   test('ends every damaged answer with a refusal, an agreement or a wait for more', () => {
-    const rng = new Rng(6);
+    const rng = fuzzRng(6);
     const outcomes = new Map<string, number>();
-    for (let i = 0; i < 1_000; i++) {
+    for (let i = 0; i < rounds(1_000); i++) {
       const { initiator, answer } = dialled(PLAINTEXT | RC4);
       const bytes = mutate(concatBytes([patterned(rng.below(20)), answer(RC4, 0), patterned(600)]), rng);
       let refusal: string | null = null;
