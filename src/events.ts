@@ -38,10 +38,26 @@ export interface TorrentStats {
   /** Connected peers, and how many of them have everything. */
   readonly peers: number;
   readonly seeds: number;
+  /** Connected peers by where they were found; sources of none are left out. */
+  readonly peersBySource: Readonly<Partial<Record<PeerSource, number>>>;
   /** Peers known but not connected. */
   readonly knownPeers: number;
   /** Milliseconds until done at the present rate; null when unknown. */
   readonly etaMs: number | null;
+}
+
+/**
+ * How a peer was found first. `magnet`: named by the magnet link. `user`: by the caller. `resume`: known from an earlier
+ * run. `inbound`: it came to us.
+ */
+export type PeerSource =
+  'tracker' | 'dht' | 'lsd' | 'pex' | 'magnet' | 'user' | 'resume' | 'inbound' | 'web-seed';
+
+/** A peer that is known of. */
+export interface FoundPeer {
+  readonly address: PeerAddress;
+  readonly source: PeerSource;
+  readonly state: 'idle' | 'dialing' | 'connected';
 }
 
 /** One connected peer. */
@@ -50,6 +66,7 @@ export interface PeerInfo {
   readonly address: PeerAddress;
   readonly kind: 'tcp' | 'utp' | 'web-seed' | 'sim';
   readonly inbound: boolean;
+  readonly source: PeerSource;
   /** What of the connection is encrypted: nothing, the handshake alone, or everything with RC4. */
   readonly encryption: 'none' | 'handshake' | 'rc4';
   /** From the extension handshake or the peer id; of a web seed its URL; null if unknown. Remote text: escape it before showing it. */

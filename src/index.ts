@@ -39,7 +39,9 @@ export type { AddOptions, ClientOptions, Encryption, FileFilter, FilePriority } 
 export type {
   BanInfo,
   ClientEvents,
+  FoundPeer,
   PeerInfo,
+  PeerSource,
   TorrentEvents,
   TorrentFile,
   TorrentState,

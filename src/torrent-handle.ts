@@ -5,6 +5,7 @@ import { Torrent } from './engine/torrent/torrent.ts';
 import type { TorrentObserver } from './engine/torrent/torrent-options.ts';
 import { TimeoutError, UsageError, type TorrentTsError } from './errors.ts';
 import type {
+  FoundPeer,
   PeerInfo,
   TorrentEvents,
   TorrentFile,
@@ -82,6 +83,11 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
 
   get peers(): readonly PeerInfo[] {
     return this.#engineTorrent.swarm.sessions.map((session) => session.info());
+  }
+
+  /** All peers known of, connected or not, with where each was found first. */
+  get foundPeers(): readonly FoundPeer[] {
+    return this.#engineTorrent.roster.found();
   }
 
   get trackers(): readonly TrackerInfo[] {

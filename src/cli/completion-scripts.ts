@@ -27,10 +27,15 @@ export function describeProgram(program: Command): CompletedCommand[] {
   return program.commands.map((command) => ({
     name: command.name(),
     description: command.description(),
-    options: [...describeOptions(command), ...shared],
-    choices: command.registeredArguments[0]?.argChoices ?? [],
+    options: [...unique([command, ...command.commands].flatMap(describeOptions)), ...shared],
+    // Of a command with commands of its own, those.
+    choices: command.registeredArguments[0]?.argChoices ?? command.commands.map((each) => each.name()),
     takesFiles: command.registeredArguments.some(({ argChoices }) => argChoices === undefined),
   }));
+}
+
+function unique(options: readonly CompletedOption[]): CompletedOption[] {
+  return [...new Map(options.map((option) => [option.flags[0], option])).values()];
 }
 
 function describeOptions(command: Command): CompletedOption[] {

@@ -19,7 +19,7 @@ export interface Library extends Pick<
   readonly TrackerServer: { open(options: library.TrackerServerOptions): Promise<LibraryTracker> };
 }
 
-export interface LibraryClient extends Pick<library.Client, 'listenPort' | 'close'> {
+export interface LibraryClient extends Pick<library.Client, 'dht' | 'listenPort' | 'close'> {
   add(
     source: library.MetaInfo | library.Magnet,
     options?: library.AddOptions & { signal?: AbortSignal },
@@ -37,6 +37,7 @@ export interface LibraryTorrent extends Pick<
   | 'dir'
   | 'error'
   | 'files'
+  | 'foundPeers'
   | 'infoHash'
   | 'metaInfo'
   | 'metadata'
@@ -44,6 +45,8 @@ export interface LibraryTorrent extends Pick<
   | 'pause'
   | 'peers'
   | 'pieceStates'
+  | 'prioritize'
+  | 'resume'
   | 'state'
   | 'stats'
   | 'trackers'
@@ -71,6 +74,7 @@ export type {
   FileFilter,
   Magnet,
   MetaInfo,
+  PeerSource,
   ScrapeEntry,
   TorrentState,
   TorrentStats,

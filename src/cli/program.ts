@@ -10,6 +10,7 @@ import type { TrackerFlags } from './commands/tracker.ts';
 import { SHELLS } from './shells.ts';
 import type { Shell } from './shells.ts';
 import type { Context } from './context.ts';
+import { addDht } from './dht-program.ts';
 import * as parse from './parse-values.ts';
 import { addSimulate } from './simulate-program.ts';
 import type { ColorMode, ProgressMode } from './terminal.ts';
@@ -59,7 +60,7 @@ export function createProgram(version: string, runner: Runner): Command {
     subcommandTerm: (command) => command.name(),
     // `--version` has no place in the help of a command.
     visibleGlobalOptions: (command) =>
-      (command.parent?.options ?? []).filter(({ long }) => long !== '--version'),
+      command.parent ? program.options.filter(({ long }) => long !== '--version') : [],
   });
   program
     .description('Download, seed, make and check torrents.')
@@ -90,6 +91,7 @@ export function createProgram(version: string, runner: Runner): Command {
   addVerify(program, runner);
   addScrape(program, runner);
   addTracker(program, runner);
+  addDht(program, runner);
   addDemo(program, runner);
   addSimulate(program, runner);
   addCompletions(program, runner);
@@ -177,10 +179,11 @@ function addInfo(program: Command, runner: Runner): void {
     .command('info')
     .description('Show what is in a .torrent, or behind a magnet link.')
     .argument('<torrent>', TORRENT_OR_MAGNET)
+    .addOption(option('--peers', 'who is in the swarm, and how each was found, instead'))
     .addOption(option('-o, --save <file>', 'also write the .torrent'))
     .addOption(option('-f, --force', 'replace a file that exists'));
   addPeers(command).addOption(
-    option('--timeout <duration>', 'of a magnet link: leave with code 5 when nothing arrives for that long')
+    option('--timeout <duration>', 'leave with code 5 when nothing arrives for that long')
       .argParser(parse.parseDuration)
       .default(undefined, '60s'),
   );

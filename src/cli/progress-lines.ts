@@ -68,7 +68,11 @@ export function describeProgress(source: ProgressSource): string {
   if (stats.state === 'checking') return `${parts[0]!} checked`;
   parts.push(`${formatBytes(stats.doneBytes)} of ${formatBytes(stats.wantedBytes)}`);
   if (stats.state === 'downloading') parts.push(`${formatRate(stats.downRate)} down`);
-  parts.push(`${formatRate(stats.upRate)} up`, describeState(source));
+  const sources = describeSources(stats);
+  parts.push(
+    `${formatRate(stats.upRate)} up`,
+    describeState(source) + (sources === '' ? '' : ` (${sources})`),
+  );
   if (stats.state === 'downloading' && stats.etaMs !== null) parts.push(`${formatEta(stats.etaMs)} left`);
   return parts.join(', ');
 }
@@ -98,7 +102,7 @@ export function describeState({ stats, trackers }: Pick<ProgressSource, 'stats' 
 }
 
 function describeSearch(trackers: readonly TrackerInfo[]): string {
-  if (trackers.length === 0) return 'no tracker, waiting for peers';
+  if (trackers.length === 0) return 'looking for peers';
   if (trackers.every(({ state }) => state === 'failed')) return 'no tracker answers, trying again';
   return trackers.some(({ state }) => state === 'working') ? 'no peers yet' : 'looking for peers';
 }
@@ -137,6 +141,7 @@ function renderNumbers(stats: TorrentStats, columns: number, unicode: boolean): 
     leeching ? { text: `${down} ${padStart(formatRate(stats.downRate), 11)}`, style: 'cyan', rank: 1 } : null,
     { text: `${up} ${padStart(formatRate(stats.upRate), 11)}`, style: 'magenta', rank: leeching ? 5 : 1 },
     { text: describePeers(stats), style: 'plain', rank: 4 },
+    { text: describeSources(stats), style: 'dim', rank: 6 },
     leeching ? { text: describeEta(stats), style: 'plain', rank: 2 } : null,
   ];
   return fitFields(fields.filter((field) => field !== null && field.text !== '') as Field[], columns);
@@ -145,6 +150,15 @@ function renderNumbers(stats: TorrentStats, columns: number, unicode: boolean): 
 function describePeers(stats: TorrentStats): string {
   if (stats.state === 'checking') return '';
   return `${plural(stats.peers, 'peer')}${stats.seeds > 0 ? ` (${plural(stats.seeds, 'seed')})` : ''}`;
+}
+
+/** Where connected peers were found: `dht 8, pex 4`, the most first. */
+function describeSources({ peersBySource, state }: TorrentStats): string {
+  if (state === 'checking') return '';
+  return Object.entries(peersBySource)
+    .sort(([, a], [, b]) => b - a)
+    .map(([source, count]) => `${source} ${count}`)
+    .join(', ');
 }
 
 function describeEta(stats: TorrentStats): string {

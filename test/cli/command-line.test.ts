@@ -113,6 +113,7 @@ describe('info', () => {
       'files',
       'trackers',
       'webSeeds',
+      'nodes',
       'comment',
       'createdBy',
       'createdAt',

@@ -79,8 +79,14 @@ describe('wrong arguments', () => {
 describe('help', () => {
   const commands = program().commands.map((command) => command.name());
 
-  test.each(commands)('of %s names every option with a description', (name) => {
-    const command = program().commands.find((each) => each.name() === name)!;
+  const inner = program().commands.flatMap((command) =>
+    command.commands.map((each) => `${command.name()} ${each.name()}`),
+  );
+
+  test.each([...commands, ...inner])('of %s names every option with a description', (path) => {
+    const command = path
+      .split(' ')
+      .reduce((outer, name) => outer.commands.find((each) => each.name() === name)!, program());
     const help = command.helpInformation();
     for (const option of command.options) {
       expect(help).toContain(option.long);

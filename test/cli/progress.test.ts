@@ -75,7 +75,7 @@ describe('the state in words', () => {
   });
 
   test.each([
-    [[], 'no tracker, waiting for peers'],
+    [[], 'looking for peers'],
     [['announcing' as const], 'looking for peers'],
     [['failed' as const, 'announcing' as const], 'looking for peers'],
     [['failed' as const, 'failed' as const], 'no tracker answers, trying again'],
@@ -85,6 +85,15 @@ describe('the state in words', () => {
     source.trackers = states.map(tracker);
     expect(describeState(source)).toBe(words);
   });
+});
+
+test('connected peers are told by where they were found, the most first, where there is room', () => {
+  const source = new FakeSource('x', { peersBySource: { pex: 2, dht: 5 } });
+  expect(describeProgress(source)).toContain('(dht 5, pex 2)');
+  const numbers = (columns: number): string =>
+    text(renderTorrent(source, { columns, unicode: true }).at(-1)!);
+  expect(numbers(120)).toContain('dht 5, pex 2');
+  expect(numbers(60)).not.toContain('dht');
 });
 
 describe('many torrents', () => {

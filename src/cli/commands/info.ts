@@ -1,17 +1,21 @@
 import type { Context } from '../context.ts';
 import { safeText } from '../escape.ts';
 import { EXIT } from '../exit-codes.ts';
+import { listPeers } from '../find-peers.ts';
 import { formatBytes } from '../format.ts';
 import type { MetaInfo } from '../library.ts';
 import { fetchMetadata, type MetadataFlags } from '../fetch-metadata.ts';
 import { loadSource } from '../load-source.ts';
 import { refuseToOverwrite, writeWhole } from '../make-torrent.ts';
+import { peerText } from '../transfer.ts';
 import { renderTable } from '../table.ts';
 
 export interface InfoFlags extends MetadataFlags {
   /** Where to write the .torrent. */
   readonly save?: string;
   readonly force?: boolean;
+  /** List the peers instead. */
+  readonly peers?: boolean;
 }
 
 /** `torrent-ts info`: resolves to the exit code. */
@@ -20,6 +24,7 @@ export async function info(context: Context, source: string, flags: InfoFlags): 
   const { save, force = false } = flags;
   if (save !== undefined) await refuseToOverwrite(save, force);
   const loaded = await loadSource(context, source);
+  if (flags.peers) return listPeers(context, loaded, flags);
   const metaInfo = 'magnet' in loaded ? await fetchMetadata(context, loaded.magnet, flags) : loaded.metaInfo;
   if (save !== undefined) {
     const { writeTorrent } = await context.library();
@@ -54,6 +59,7 @@ export function infoObject(metaInfo: MetaInfo): Record<string, unknown> {
     files: realFiles(metaInfo).map(({ path, length }) => ({ path, length })),
     trackers: metaInfo.trackers,
     webSeeds: metaInfo.webSeeds,
+    nodes: metaInfo.nodes.map(peerText),
     comment: metaInfo.comment,
     createdBy: metaInfo.createdBy,
     createdAt: metaInfo.createdAt,
@@ -77,6 +83,7 @@ function infoRows(metaInfo: MetaInfo, forPeople: boolean): string[][] {
     for (const url of tier) rows.push([`tracker ${i + 1}`, safeText(url)]);
   });
   for (const url of metaInfo.webSeeds) rows.push(['web seed', safeText(url)]);
+  for (const node of metaInfo.nodes) rows.push(['DHT node', safeText(peerText(node))]);
   if (metaInfo.comment !== null) rows.push(['comment', safeText(metaInfo.comment)]);
   if (metaInfo.createdBy !== null) rows.push(['created by', safeText(metaInfo.createdBy)]);
   if (metaInfo.createdAt !== null) rows.push(['created at', formatDate(metaInfo.createdAt)]);

@@ -106,7 +106,7 @@ async function runSeeds(
       }),
     );
     if (torrents.length > 0 && !interrupt.signal.aborted) {
-      tellReachable(context, client, torrents);
+      tellReachable(context, client, torrents, flags.dht !== false);
       await seedUntil(torrents, { ratio: flags.seedRatio, timeMs: flags.seedTime }, interrupt.signal, now);
     }
   } finally {
@@ -180,11 +180,18 @@ async function allThere(torrent: LibraryTorrent, signal: AbortSignal): Promise<v
   }
 }
 
-function tellReachable(context: Context, client: LibraryClient, torrents: readonly LibraryTorrent[]): void {
+function tellReachable(
+  context: Context,
+  client: LibraryClient,
+  torrents: readonly LibraryTorrent[],
+  usesDht: boolean,
+): void {
   const { terminal } = context;
   if (terminal.json) return;
   terminal.note('seeding; Ctrl-C ends it');
-  if (torrents.some(({ metaInfo }) => metaInfo?.trackers.length === 0)) {
+  const isHidden = ({ metaInfo }: LibraryTorrent): boolean =>
+    metaInfo?.trackers.length === 0 && (metaInfo.private || !usesDht);
+  if (torrents.some(isHidden)) {
     terminal.note(`without a tracker, others need your address: --peer HOST:${client.listenPort}`);
   }
 }

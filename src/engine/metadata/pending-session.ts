@@ -1,4 +1,4 @@
-import type { PeerInfo } from '../../events.ts';
+import type { PeerInfo, PeerSource } from '../../events.ts';
 import { addressKey } from '../../util/ip.ts';
 import { UT_METADATA, writeMetadataRequest } from '../../wire/extension/ut-metadata.ts';
 import { PeerError, type DisconnectReason, type LinkSink, type PeerLink } from '../../wire/link.ts';
@@ -81,11 +81,16 @@ export class PendingSession implements LinkSink, Connected, ExtendedPeer, Metada
     return this.known ? addressKey(this.known.address) : this.link.remote.host;
   }
 
+  get source(): PeerSource {
+    return this.known?.source ?? 'inbound';
+  }
+
   info(): PeerInfo {
     return {
       address: this.known?.address ?? this.link.remote,
       kind: this.link.kind,
       inbound: this.link.inbound,
+      source: this.source,
       encryption: this.link.encryption ?? 'none',
       client: this.extensions?.client ?? clientOfPeerId(this.peerId),
       progress: this.isSeed ? 1 : 0,

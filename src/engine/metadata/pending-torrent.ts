@@ -27,6 +27,7 @@ import { PeerRoster, type KnownPeer, type PeerSource } from '../torrent/peer-ros
 import { PeerSupply, type SuppliedTorrent } from '../torrent/peer-supply.ts';
 import { Connections } from '../torrent/swarm.ts';
 import type { Torrent } from '../torrent/torrent.ts';
+import { countSources } from '../torrent/torrent-stats.ts';
 import type { TorrentDeps } from '../torrent/torrent-deps.ts';
 import type { TorrentObserver, TorrentOptions } from '../torrent/torrent-options.ts';
 import type { Inheritance } from './inheritance.ts';
@@ -175,6 +176,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
       upRate: 0,
       peers: swarm.size,
       seeds: swarm.sessions.filter((session) => session.isSeed).length,
+      peersBySource: countSources(swarm.sessions),
       knownPeers: Math.max(0, roster.size - roster.connectedCount),
       etaMs: null,
     };

@@ -1,4 +1,4 @@
-import type { PeerInfo } from '../../events.ts';
+import type { PeerInfo, PeerSource } from '../../events.ts';
 import { PieceSet } from '../../util/piece-set.ts';
 import { RateMeter } from '../../util/rate-meter.ts';
 import type { PeerAddress } from '../../util/ip.ts';
@@ -156,11 +156,16 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     return this.#upMeter?.rate(this.#host.now()) ?? 0;
   }
 
+  get source(): PeerSource {
+    return this.link.kind === 'web-seed' ? 'web-seed' : (this.known?.source ?? 'inbound');
+  }
+
   info(): PeerInfo {
     return {
       address: this.listenAddress ?? this.link.remote,
       kind: this.link.kind,
       inbound: this.link.inbound,
+      source: this.source,
       encryption: this.link.encryption ?? 'none',
       client: this.link.clientName ?? this.extensions?.client ?? clientOfPeerId(this.peerId),
       progress: this.have.count / this.have.size,

@@ -1,3 +1,4 @@
+import type { FoundPeer, PeerSource as AnySource } from '../../events.ts';
 import type { Rng } from '../../util/rng.ts';
 import { addressKey, isDialable, type PeerAddress } from '../../util/ip.ts';
 import type { DisconnectReason } from '../../wire/link.ts';
@@ -12,7 +13,8 @@ import {
 import { BanList } from './ban-list.ts';
 import { firstManners, onDialWorked, type DialManners } from './dial-manners.ts';
 
-export type PeerSource = 'tracker' | 'dht' | 'lsd' | 'pex' | 'magnet' | 'user' | 'inbound' | 'resume';
+/** Where addresses come from. */
+export type PeerSource = Exclude<AnySource, 'web-seed'>;
 
 /** A peer we know of, connected or not. */
 export interface KnownPeer {
@@ -39,6 +41,11 @@ export class PeerRoster {
 
   get size(): number {
     return this.#peers.size;
+  }
+
+  /** All of them. */
+  found(): FoundPeer[] {
+    return Array.from(this.#peers.values(), ({ address, source, state }) => ({ address, source, state }));
   }
 
   get connectedCount(): number {

@@ -1,4 +1,4 @@
-import type { TorrentStats } from '../../events.ts';
+import type { PeerSource, TorrentStats } from '../../events.ts';
 import { RateMeter } from '../../util/rate-meter.ts';
 import type { Torrent } from './torrent.ts';
 
@@ -37,6 +37,15 @@ export class TorrentCounters {
   }
 }
 
+/** How many there are of each source. */
+export function countSources(
+  peers: readonly { readonly source: PeerSource }[],
+): Partial<Record<PeerSource, number>> {
+  const counts: Partial<Record<PeerSource, number>> = {};
+  for (const { source } of peers) counts[source] = (counts[source] ?? 0) + 1;
+  return counts;
+}
+
 /** A snapshot. `checked` is the share of pieces that were read, while checking. */
 export function statsOf(torrent: Torrent, checked: number): TorrentStats {
   const { counters, files, geometry, picker, roster, state, swarm } = torrent;
@@ -60,6 +69,7 @@ export function statsOf(torrent: Torrent, checked: number): TorrentStats {
     upRate: counters.upRate(now),
     peers: swarm.size,
     seeds: swarm.seedCount,
+    peersBySource: countSources(swarm.sessions),
     knownPeers: Math.max(0, roster.size - roster.connectedCount),
     etaMs: left === 0 ? 0 : downRate > 0 ? (left / downRate) * 1000 : null,
   };

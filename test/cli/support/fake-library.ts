@@ -28,6 +28,7 @@ export class FakeTorrent extends EventEmitter implements LibraryTorrent {
   error: TorrentTsError | null = null;
   trackers: readonly TrackerInfo[] = [];
   peers: LibraryTorrent['peers'] = [];
+  foundPeers: LibraryTorrent['foundPeers'] = [];
   files: LibraryTorrent['files'] = [];
   paused = false;
   #settle: { resolve: () => void; reject: (error: Error) => void } | null = null;
@@ -76,6 +77,14 @@ export class FakeTorrent extends EventEmitter implements LibraryTorrent {
     this.paused = true;
   }
 
+  resume(): void {
+    this.paused = false;
+  }
+
+  prioritize(): void {
+    // What a command wants is seen in the options it adds a torrent with.
+  }
+
   async completed(options: { signal?: AbortSignal } = {}): Promise<void> {
     const { signal } = options;
     const aborted = new Promise<never>((_, reject) => {
@@ -107,6 +116,7 @@ export class FakeTorrent extends EventEmitter implements LibraryTorrent {
 export class FakeClient extends EventEmitter implements LibraryClient {
   readonly options: ClientOptions;
   readonly listenPort = 40_000;
+  readonly dht = null;
   readonly torrents: FakeTorrent[] = [];
   closed = false;
   readonly #onAdded: (torrent: FakeTorrent) => void;

@@ -16,6 +16,7 @@ export const STATS: TorrentStats = {
   upRate: 1.2 * 1_048_576,
   peers: 12,
   seeds: 4,
+  peersBySource: {},
   knownPeers: 30,
   etaMs: 9_400,
 };
