@@ -16,6 +16,8 @@ export interface Job {
   readonly upLimit?: number;
   /** Dialled besides what trackers name, as HOST:PORT, where the client can. */
   readonly peer?: string;
+  /** Nodes of the DHT to begin from, as HOST:PORT, where the client can. Without it, it stays out of the DHT. */
+  readonly dht?: readonly string[];
 }
 
 /** A client at work. It goes on seeding when it is complete, until it is stopped. */

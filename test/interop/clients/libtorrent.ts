@@ -39,6 +39,7 @@ function start(role: 'seed' | 'download', job: Job, flags: readonly string[]): R
     `${job.host.address}:${PEER_PORT},[${job.host.address6}]:${PEER_PORT}`,
     ...(job.upLimit === undefined ? [] : ['--up-limit', String(job.upLimit)]),
     ...(job.peer === undefined ? [] : ['--peer', job.peer]),
+    ...(job.dht === undefined ? [] : ['--dht', job.dht.join(',')]),
     ...flags,
   ]);
   return {

@@ -1,4 +1,4 @@
-"""libtorrent as one plain process: libtorrent_peer.py seed|download TORRENT|MAGNET DIR HOST:PORT [--peer HOST:PORT] [--up-limit B/s]
+"""libtorrent as one plain process: libtorrent_peer.py seed|download TORRENT|MAGNET DIR HOST:PORT [--peer HOST:PORT] [--up-limit B/s] [--dht HOST:PORT,...]
 
 Prints `first MS` with the first payload received, `uploaded BYTES` while it sends, and `complete` once it has everything.
 """
@@ -16,6 +16,7 @@ parser.add_argument("dir")
 parser.add_argument("listen")
 parser.add_argument("--peer", default=None)
 parser.add_argument("--up-limit", type=int, default=0)
+parser.add_argument("--dht", default=None, help="take part in the DHT, from these nodes on; may be none")
 parser.add_argument("--plain", action="store_true", help="no encrypted attempt")
 parser.add_argument("--encrypted", choices=["plaintext", "rc4", "both"], help="no plain attempt; what to offer")
 options = parser.parse_args()
@@ -32,6 +33,16 @@ settings = {
     "stop_tracker_timeout": 1,
     "alert_mask": 0,
 }
+if options.dht is not None:
+    # All nodes are on one local network, whose addresses stand for themselves.
+    settings |= {
+        "enable_dht": True,
+        "dht_bootstrap_nodes": options.dht,
+        "dht_restrict_routing_ips": False,
+        "dht_restrict_search_ips": False,
+        "dht_enforce_node_id": False,
+        "dht_prefer_verified_node_ids": False,
+    }
 if options.plain:
     settings["out_enc_policy"] = int(lt.enc_policy.pe_disabled)
 if options.encrypted:
@@ -64,6 +75,7 @@ if options.peer:
 
 first = complete = False
 uploaded = 0
+announced = started
 while not leaving:
     status = handle.status()
     if not first and status.total_payload_download > 0:
@@ -77,4 +89,8 @@ while not leaving:
         print("complete", flush=True)
     if status.errc.value() != 0:
         sys.exit("error: " + status.errc.message())
+    # By itself it would announce in a quarter of an hour, if the network was not there yet at its start.
+    if options.dht is not None and time.monotonic() - announced > 3:
+        announced = time.monotonic()
+        handle.force_dht_announce()
     time.sleep(0.02)

@@ -8,13 +8,9 @@ const BUILT = fileURLToPath(new URL('../../../dist/command-line/main.js', import
 /** torrent-ts, as its users start it. */
 export const ours: Client = oursWith('torrent-ts', []);
 
-/**
- * The same with more options, which bring it into the DHT if they name nodes to begin from.
- * @param looksAround Find peers on the local network (BEP 14).
- */
+/** The same with more options. @param looksAround Find peers on the local network (BEP 14). */
 export function oursWith(name: string, flags: readonly string[], looksAround = false): Client {
   if (!looksAround) flags = ['--no-lsd', ...flags];
-  if (!flags.includes('--dht-bootstrap')) flags = ['--no-dht', ...flags];
   return {
     name,
 
@@ -40,6 +36,7 @@ function start(command: 'seed' | 'download', job: Job, extra: readonly string[])
       String(PEER_PORT),
       ...(job.upLimit === undefined ? [] : ['--up-limit', String(job.upLimit)]),
       ...(job.peer === undefined ? [] : ['--peer', job.peer]),
+      ...(job.dht?.flatMap((node) => ['--dht-bootstrap', node]) ?? ['--no-dht']),
       ...extra,
     ],
     { env: { XDG_STATE_HOME: join(job.scratch, 'state') } },

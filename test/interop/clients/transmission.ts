@@ -48,7 +48,7 @@ async function start(job: Job, encryption: 1 | 2, settings: object): Promise<Run
     join(job.scratch, 'settings.json'),
     JSON.stringify({
       encryption,
-      'dht-enabled': false,
+      'dht-enabled': job.dht !== undefined,
       'lpd-enabled': false,
       'pex-enabled': false,
       'utp-enabled': false,
@@ -63,6 +63,10 @@ async function start(job: Job, encryption: 1 | 2, settings: object): Promise<Run
       'speed-limit-up': Math.ceil((job.upLimit ?? 0) / 1000),
       ...settings,
     }),
+  );
+  writeFileSync(
+    join(job.scratch, 'dht.bootstrap'),
+    (job.dht ?? []).map((node) => `${node.replace(':', ' ')}\n`).join(''),
   );
   const child = job.host.start(
     'transmission-daemon',
