@@ -12,7 +12,7 @@ export interface ClientOptions {
    * the same number if it can.
    */
   port?: number | false;
-  /** Address to listen on. Default: all, IPv6 and IPv4. */
+  /** Address to listen on, and to send UDP from. Default: all, IPv6 and IPv4. */
   host?: string;
   /** Bytes per second over all torrents. Default: unlimited. */
   downLimit?: number;

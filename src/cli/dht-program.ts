@@ -16,6 +16,7 @@ export function addDht(program: Command, runner: Runner): void {
   const dht = program
     .command('dht')
     .description('Ask the DHT: for peers, nodes and small values.')
+    .helpCommand('help [command]', 'show help about a command')
     .addHelpText('after', EXAMPLES);
 
   const getPeers = described(dht, 'get-peers', 'Print the peers of a torrent, as they are found.').argument(
