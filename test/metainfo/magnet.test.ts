@@ -139,6 +139,11 @@ describe('hints that are of no use', () => {
     expect(hint(`so=${Array.from({ length: 5000 }, (_, i) => i).join(',')}`).select).toHaveLength(1000);
   });
 
+  test('cannot make a link full of spaces take longer to read', () => {
+    const name = `a${' '.repeat(250_000)}b`;
+    expect(parseMagnet(`magnet:?xt=urn:btih:${'ab'.repeat(20)}&dn=${name}`).name).toBe('a');
+  });
+
   test('come once, however often they are said', () => {
     const link = hint('tr=http://a.example/&tr=http://a.example/&x.pe=1.2.3.4:5&x.pe=1.2.3.4:5');
     expect(link.trackers).toHaveLength(1);
