@@ -23,11 +23,14 @@ const SIZE_HEX_MAX = 13;
 const SIZE_LINE_MAX = 256;
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t -~\x80-\xff]*)?$/;
-const FIELD = /^([!#$%&'*+\-.^_`|~\dA-Za-z]+):[\t ]*([\t -~\x80-\xff]*?)[\t ]*$/;
+/** With the blanks around the value, or a line of nothing but blanks could be read in so many ways that it takes hours. */
+const FIELD = /^([!#$%&'*+\-.^_`|~\dA-Za-z]+):([\t -~\x80-\xff]*)$/;
 const LENGTH = /^\d{1,15}$/;
 
-const CR = 13;
+const TAB = 9;
 const LF = 10;
+const CR = 13;
+const SPACE = 32;
 
 export interface AnswerSink {
   onHead(head: RangeHead): void;
@@ -219,14 +222,28 @@ export class AnswerReader {
 function readFields(lines: readonly string[]): Map<string, string> {
   const headers = new Map<string, string>();
   for (let i = 1; i < lines.length; i++) {
-    const [, name, value] = FIELD.exec(lines[i]!) ?? notHttp();
+    const [, name, padded] = FIELD.exec(lines[i]!) ?? notHttp();
     const key = name!.toLowerCase();
+    const value = withoutBlanks(padded!);
     const before = headers.get(key);
     if (before !== undefined && key === 'content-length') {
       if (before !== value) notHttp();
-    } else headers.set(key, before === undefined ? value! : `${before}, ${value!}`);
+    } else headers.set(key, before === undefined ? value : `${before}, ${value}`);
   }
   return headers;
+}
+
+/** The value of a field (RFC 9110, 5.5): `trim` takes away the last byte of UTF-8, too. */
+function withoutBlanks(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB;
 }
 
 /** Where the head ends in these bytes, -1 if it does not yet. @param before The head so far. */

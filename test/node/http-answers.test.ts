@@ -38,6 +38,21 @@ describe('an answer', () => {
     expect(read([CHUNKED]).heads[0]).toMatch(/^200 null /);
   });
 
+  test('has its fields without the blanks around them, and with all else', () => {
+    const text = 'HTTP/1.1 200 OK\r\nContent-Length:\t 0 \r\nA:\t b \t c\xc3\xa0 \t\r\nB:\r\nC: \t\r\n\r\n';
+    expect(read([text]).heads).toEqual([
+      `200 0 ${JSON.stringify({ 'content-length': '0', a: 'b \t c\xc3\xa0', b: '', c: '' })}`,
+    ]);
+  });
+
+  test.each([
+    ['that is none', '\0', 'the answer is not proper HTTP'],
+    ['that ends in a letter', 'b', null],
+  ])('takes no longer for a field of blanks %s', (_what, end, fault) => {
+    const text = `HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA:${' \t'.repeat(8000)}${end}\r\n\r\n`;
+    expect(read([text]).fault).toBe(fault);
+  });
+
   test('says whether the connection goes on', () => {
     expect(read(['HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: Close\r\n\r\n']).keepsAlive).toBe(
       false,
