@@ -45,6 +45,15 @@ export function hostOf(url: URL): string {
 /** What of a URL's name and password the server is told; null if it has none. */
 export function authorizationOf(url: URL): string | null {
   if (url.username === '' && url.password === '') return null;
-  const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  const user = `${unescaped(url.username)}:${unescaped(url.password)}`;
   return `Basic ${Buffer.from(user).toString('base64')}`;
+}
+
+/** Whoever writes a bare `%` means just that, and the URL parser leaves it alone. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // It has no other way to say that it is not percent-encoded UTF-8.
+  }
 }

@@ -41,6 +41,12 @@ describe('a range', () => {
     expect(body).toBe('hello');
   });
 
+  test('is asked for with name and password, also if a bare % is in them', async () => {
+    const url = await serve((request, response) => response.end(request.headers.authorization));
+    const body = `Basic ${Buffer.from('a%zz:%').toString('base64')}`;
+    expect(await fetchOne(makeClient(), { url: url.replace('//', '//a%zz:%@') })).toMatchObject({ body });
+  });
+
   test('comes over the connection of the one before', async () => {
     const url = await serve((_request, response) => response.end('x'));
     const client = makeClient();
