@@ -7,6 +7,7 @@ import type { MetaInfo } from '../../../src/metainfo/metainfo.ts';
 import { toHex } from '../../../src/util/bytes.ts';
 import { writeAnnouncements } from '../../../src/lsd/lsd.ts';
 import type { Cancel, MulticastPort } from '../../../src/ports.ts';
+import { NO_EXTENSIONS, writeExtendedHandshake } from '../../../src/wire/extension/extended-handshake.ts';
 import {
   readMetadataMessage,
   UT_METADATA,
@@ -182,6 +183,22 @@ describe('a torrent whose metadata is not here yet', () => {
     voice.heard(UT_METADATA);
     voice.say(UT_METADATA, writeMetadataRequest(0));
     expect(readMetadataMessage(voice.heard(UT_METADATA)[0]!)).toEqual({ type: 'reject', piece: 0 });
+  });
+
+  test('does not answer one peer without end', () => {
+    const bench = new MagnetBench();
+    bench.magnet();
+    const asker = bench.knower();
+    for (let i = 0; i < 1100 && asker.peer.reason === null; i++) {
+      asker.voice.say(UT_METADATA, writeMetadataRequest(0));
+    }
+    expect(asker.peer.reason).toBe('message-flood');
+    const fickle = bench.knower({ host: '9.0.0.2' });
+    for (let size = 1; size < 1100 && fickle.peer.reason === null; size++) {
+      const handshake = { ...NO_EXTENSIONS, messages: new Map([[UT_METADATA, 40]]), metadataSize: size };
+      fickle.peer.say((sink) => sink.onExtended(0, writeExtendedHandshake(handshake)));
+    }
+    expect(fickle.peer.reason).toBe('message-flood');
   });
 
   test('shows a liar the door and goes on with the next', () => {
