@@ -62,6 +62,8 @@ const nextSendAt = new WeakMap<PeerLink, number>();
 /** Kept of a peer that speaks PEX. */
 interface Partner {
   readonly cursor: PexCursor;
+  /** False: it switched PEX off. What it may do if it switches it on again goes on from there. */
+  isOn: boolean;
   sendAt: number;
   /** Last message of it that was read. */
   heardAt: number;
@@ -89,14 +91,14 @@ export class PeerExchange<Peer extends PexPeer = PeerSession> implements Extende
   }
 
   onHandshake(session: Peer): void {
-    if (!session.extensions?.understands(UT_PEX)) {
-      this.#partners.delete(session);
-      return;
-    }
-    if (this.#partners.has(session)) return;
+    const isOn = session.extensions?.understands(UT_PEX) ?? false;
+    const partner = this.#partners.get(session);
+    if (partner) partner.isOn = isOn;
+    if (partner || !isOn) return;
     const now = this.#host.now();
     this.#partners.set(session, {
       cursor: this.#timeline.cursor(),
+      isOn,
       sendAt: Math.max(now + FIRST_DELAY_MS, nextSendAt.get(session.link) ?? 0),
       heardAt: -Infinity,
       messages: 0,
@@ -109,7 +111,7 @@ export class PeerExchange<Peer extends PexPeer = PeerSession> implements Extende
   onMessage(session: Peer, payload: Uint8Array): void {
     const partner = this.#partners.get(session);
     // Who does not want such messages is not listened to either: everybody who sends them wants them.
-    if (!partner) return;
+    if (!partner?.isOn) return;
     const now = this.#host.now();
     if (now - partner.minuteAt >= SEND_INTERVAL_MS) {
       partner.minuteAt = now;
@@ -151,7 +153,7 @@ export class PeerExchange<Peer extends PexPeer = PeerSession> implements Extende
     if (this.#partners.size === 0) return;
     this.#lookAround();
     for (const [session, partner] of this.#partners)
-      if (now >= partner.sendAt) this.#send(session, partner, now);
+      if (partner.isOn && now >= partner.sendAt) this.#send(session, partner, now);
   }
 
   /** Peers that do not speak BEP 10, and where others listen, are found out by looking. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { addressKey, parseAddress } from '../../../src/util/ip.ts';
+import { NO_EXTENSIONS, writeExtendedHandshake } from '../../../src/wire/extension/extended-handshake.ts';
 import { PexFlag, readPex, UT_PEX, writePex } from '../../../src/wire/extension/ut-pex.ts';
 import type { ContentTorrent } from '../../support/content-torrent.ts';
 import { ExtendedVoice } from '../support/extended-peer.ts';
@@ -167,6 +168,25 @@ describe('what peers tell us', () => {
     }
     expect(added.roster.size).toBeGreaterThan(200);
     expect(added.roster.size).toBeLessThan(201 + 20 * 25);
+  });
+
+  test('counts on after a peer has switched it off and on again', () => {
+    const { bench, added, join } = started();
+    const liar = join('9.0.0.1');
+    const isOn = (id: number) =>
+      writeExtendedHandshake({ ...NO_EXTENSIONS, messages: new Map([[UT_PEX, id]]), port: THEIR_PORT });
+    for (let round = 0; round < 5; round++) {
+      const batch = Array.from({ length: 200 }, (_, i) => `44.${round}.${i}.1:1`);
+      liar.voice.say(UT_PEX, named(...batch));
+      for (const id of [0, 40]) liar.peer.say((sink) => sink.onExtended(0, isOn(id)));
+    }
+    expect(added.roster.size).toBe(201);
+    // Who answers and says nothing is soon left; it must say something.
+    liar.peer.say((sink) => sink.onKeepAlive());
+    bench.seconds(50);
+    expect(liar.peer.reason).toBeNull();
+    liar.voice.say(UT_PEX, named('45.0.0.1:1'));
+    expect(added.roster.get(parseAddress('45.0.0.1:1')!)).toBeDefined();
   });
 
   test('brings no seeds to a seed', () => {
