@@ -147,7 +147,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       if ('infoBytes' in found && engineTorrent instanceof PendingTorrent) engineTorrent.supply(found);
       return same;
     }
-    const withOwn = { ...options, webSeeds };
+    const withOwn = { ...options, webSeeds, usesWebSeeds: options.webSeeds !== false };
     const handle = new TorrentHandle(found, dir, (observer: TorrentObserver) =>
       'infoBytes' in found
         ? this.#engine.addTorrent(found, torrentOptions(found, found, dir, withOwn, peers), observer)
@@ -177,14 +177,20 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
           ...magnet.peers.map((address) => ({ address, source: 'magnet' as const })),
           ...peers.map((address) => ({ address, source: 'user' as const })),
         ],
+        exactSources: options.exactSource ? magnet.exactSources : [],
         metadataMax: this.#options.metadataMax,
         paused: options.paused ?? false,
-        plan: (infoBytes) => {
-          const trackers = magnet.trackers.map((url) => [url]);
-          const notes = { trackers, webSeeds: magnet.webSeeds };
+        plan: (infoBytes, found) => {
+          // A private torrent (BEP 27) goes where the link sends it, and not where some server would.
+          const beside = found?.private === false ? found : { trackers: [], webSeeds: [] };
+          const notes = {
+            trackers: [...magnet.trackers.map((url) => [url]), ...beside.trackers],
+            webSeeds: [...magnet.webSeeds, ...beside.webSeeds],
+          };
           const metaInfo = parseInfo(infoBytes, notes, { windows: process.platform === 'win32' });
-          const paused = options.metadataOnly ?? false;
-          return { metaInfo, options: torrentOptions(metaInfo, magnet, dir, { ...options, paused }, []) };
+          const webSeeds = options.usesWebSeeds ? [...options.webSeeds, ...beside.webSeeds] : [];
+          const own = { ...options, webSeeds, paused: options.metadataOnly ?? false };
+          return { metaInfo, options: torrentOptions(metaInfo, magnet, dir, own, []) };
         },
       },
       observer,
@@ -326,7 +332,11 @@ function dhtOptions(options: ResolvedOptions, state: DhtState | null): DhtOption
 }
 
 /** Options of one torrent, its web seeds those of its source too. */
-type OwnOptions = Omit<AddOptions, 'webSeeds'> & { readonly webSeeds: readonly string[] };
+type OwnOptions = Omit<AddOptions, 'webSeeds'> & {
+  readonly webSeeds: readonly string[];
+  /** Of those that become known later too. */
+  readonly usesWebSeeds: boolean;
+};
 
 function torrentOptions(
   metaInfo: MetaInfo,

@@ -92,6 +92,11 @@ export interface AddOptions {
   trackers?: readonly string[];
   /** Web servers that have the files (BEP 19), besides those the torrent names; false uses none at all. */
   webSeeds?: readonly string[] | false;
+  /**
+   * Of a magnet link: fetch its .torrent from the web servers that it names (`xs`), while the swarm is asked too. Off,
+   * because whoever wrote the link learns the address of whoever opens it. Default: false.
+   */
+  exactSource?: boolean;
   /** Download pieces in order. Default: false, rarest first. */
   sequential?: boolean;
   /**
@@ -219,6 +224,7 @@ const ADD_OPTIONS: readonly (keyof AddOptions | 'signal')[] = [
   'peers',
   'trackers',
   'webSeeds',
+  'exactSource',
   'sequential',
   'superSeed',
   'paused',
@@ -236,14 +242,20 @@ export function checkAddOptions(options: AddOptions): void {
       throw new UsageError(`unknown option ${JSON.stringify(key)}`);
     }
   }
-  const { dir, trackers, webSeeds, sequential, superSeed, paused, metadataOnly, downLimit, upLimit, trust } =
-    options;
+  const { dir, trackers, webSeeds, downLimit, upLimit, trust } = options;
+  const { exactSource, sequential, superSeed, paused, metadataOnly } = options;
   if (dir !== undefined) checkText('dir', dir);
   for (const tracker of trackers ?? []) checkText('trackers', tracker);
   for (const url of webSeeds === false ? [] : (webSeeds ?? [])) checkText('webSeeds', url);
   if (downLimit !== undefined) checkNumber('downLimit', downLimit, 1, Infinity, false);
   if (upLimit !== undefined) checkNumber('upLimit', upLimit, 1, Infinity, false);
-  for (const [name, value] of Object.entries({ sequential, superSeed, paused, metadataOnly })) {
+  for (const [name, value] of Object.entries({
+    exactSource,
+    sequential,
+    superSeed,
+    paused,
+    metadataOnly,
+  })) {
     if (value !== undefined && typeof value !== 'boolean') {
       throw new UsageError(`option ${name} must be true or false`);
     }

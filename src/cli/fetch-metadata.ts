@@ -11,6 +11,8 @@ import { closeClient, openClient, resolvePeers } from './transfer.ts';
 export interface MetadataFlags extends ClientFlags {
   readonly peer?: readonly HostPort[];
   readonly timeout?: number;
+  /** Fetch the .torrent from where the link says it is. */
+  readonly exactSource?: boolean;
 }
 
 /** Somebody who has the metadata answers within seconds; looking for one takes longer. */
@@ -31,7 +33,13 @@ export async function fetchMetadata(
   const dir = await mkdtemp(join(tmpdir(), 'torrent-ts-'));
   const client = await openClient(context, flags);
   try {
-    const torrent = await client.add(magnet, { dir, peers, metadataOnly: true, signal: interrupt.signal });
+    const torrent = await client.add(magnet, {
+      dir,
+      peers,
+      metadataOnly: true,
+      exactSource: flags.exactSource ?? false,
+      signal: interrupt.signal,
+    });
     const timeout = flags.timeout ?? TIMEOUT_MS;
     const view = new ProgressView(terminal, () => [torrent], now);
     const stall = new StallWatch(timeout, () => [torrent], now);

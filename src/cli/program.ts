@@ -100,6 +100,10 @@ export function createProgram(version: string, runner: Runner): Command {
 }
 
 const TORRENT = 'a .torrent file, its http(s) URL, or - for stdin';
+function exactSource(): Option {
+  return option('--exact-source', 'fetch the .torrent from where a magnet link says it is (xs), too');
+}
+
 const TORRENT_OR_MAGNET = 'a magnet link, a .torrent file, its http(s) URL, or - for stdin';
 
 function addDownload(program: Command, runner: Runner): void {
@@ -115,7 +119,8 @@ function addDownload(program: Command, runner: Runner): void {
     .addOption(option('--seed', 'go on seeding when complete'))
     .addOption(
       option('--save-torrent <file>', 'also write the .torrent, for a magnet link as soon as it is known'),
-    );
+    )
+    .addOption(exactSource());
   addSeedLimits(command);
   addPeers(command).addOption(
     option('--timeout <duration>', 'leave with code 5 when nothing arrives for that long').argParser(
@@ -181,7 +186,8 @@ function addInfo(program: Command, runner: Runner): void {
     .argument('<torrent>', TORRENT_OR_MAGNET)
     .addOption(option('--peers', 'who is in the swarm, and how each was found, instead'))
     .addOption(option('-o, --save <file>', 'also write the .torrent'))
-    .addOption(option('-f, --force', 'replace a file that exists'));
+    .addOption(option('-f, --force', 'replace a file that exists'))
+    .addOption(exactSource());
   addPeers(command).addOption(
     option('--timeout <duration>', 'leave with code 5 when nothing arrives for that long')
       .argParser(parse.parseDuration)

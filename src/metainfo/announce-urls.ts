@@ -19,6 +19,11 @@ export function isWebSeedUrl(url: string): boolean {
   return url.length <= URL_LENGTH_MAX && WEB_SEED.test(url) && !CONTROL.test(url);
 }
 
+/** A URL as it may be shown: without a name and password. */
+export function withoutLogin(url: string): string {
+  return url.replace(/^(\w+:\/\/)[^/?#@]*@/, '$1');
+}
+
 /** Tiers without empty ones and without a URL twice. `announce` counts only without an `announce-list` (BEP 12). */
 export function readTrackers(root: BencodeDict): readonly (readonly string[])[] {
   const seen = new Set<string>();

@@ -3,7 +3,8 @@
  *
  * They are pasted from web pages, so reading them is tolerant: keys in any case, percent-encoding where none is needed,
  * `tr.1` for `tr`, `&amp;` for `&`. A hint that is of no use is left out; only a link without a usable hash is an error.
- * Nothing in a link makes us fetch anything but through the swarm: `xs`, `as` and `mt` are not followed.
+ * Nothing in a link by itself makes us fetch anything but through the swarm: `xs` is followed for users who say so,
+ * `as` and `mt` never.
  */
 import { MagnetError } from '../errors.ts';
 import { fromHex, toHex } from '../util/bytes.ts';
@@ -17,6 +18,8 @@ const PARAMETERS_MAX = 1_024;
 /** As many as are ever announced to. */
 const TRACKERS_MAX = 100;
 const WEB_SEEDS_MAX = 100;
+/** They are tried one after the other, up to half a minute each. */
+const EXACT_SOURCES_MAX = 5;
 /** Peers named by a link get no more of the roster than this. */
 const PEERS_MAX = 100;
 /** Parts of `so`. A range is one, so whoever writes more names single files by the hundred. */
@@ -43,6 +46,8 @@ export interface Magnet {
   readonly trackers: readonly string[];
   /** `ws` (BEP 19). */
   readonly webSeeds: readonly string[];
+  /** `xs`: where the .torrent is; only http and https. */
+  readonly exactSources: readonly string[];
   /** `x.pe`: peers by IP address. */
   readonly peers: readonly PeerAddress[];
   /** `so` (BEP 53): which files, as ranges of indices that count pad files too; null for all. */
@@ -55,6 +60,7 @@ export interface MagnetParts {
   readonly name?: string | null;
   readonly trackers?: readonly (string | readonly string[])[];
   readonly webSeeds?: readonly string[];
+  readonly exactSources?: readonly string[];
   readonly peers?: readonly PeerAddress[];
   readonly select?: readonly (readonly [number, number])[] | null;
 }
@@ -78,6 +84,7 @@ export function parseMagnet(uri: string): Magnet {
     name: readName(values.get('dn') ?? []),
     trackers: unique(values.get('tr') ?? [], isTrackerUrl, TRACKERS_MAX),
     webSeeds: unique(values.get('ws') ?? [], isWebSeedUrl, WEB_SEEDS_MAX),
+    exactSources: unique(values.get('xs') ?? [], isWebSeedUrl, EXACT_SOURCES_MAX),
     peers: readPeers(values.get('x.pe') ?? []),
     select: readSelect(values.get('so') ?? []),
   });
@@ -89,6 +96,7 @@ export function writeMagnet(torrent: MagnetParts): string {
   if (torrent.name) parts.push(`dn=${encode(torrent.name)}`);
   for (const url of (torrent.trackers ?? []).flat()) parts.push(`tr=${encode(url)}`);
   for (const url of torrent.webSeeds ?? []) parts.push(`ws=${encode(url)}`);
+  for (const url of torrent.exactSources ?? []) parts.push(`xs=${encode(url)}`);
   for (const peer of torrent.peers ?? []) parts.push(`x.pe=${addressKey(peer)}`);
   if (torrent.select && torrent.select.length > 0) {
     const ranges = torrent.select.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`));

@@ -60,6 +60,7 @@ describe('a download', () => {
       stateDir: '/tmp/state',
       select: [0],
       sequential: true,
+      exactSource: true,
       peer: [{ host: '127.0.0.1', port: 7 }],
     });
     expect(on.clients[0]!.options).toEqual({
@@ -75,6 +76,7 @@ describe('a download', () => {
       dir: flags.dir,
       files: [0],
       sequential: true,
+      exactSource: true,
       peers: [{ host: '127.0.0.1', port: 7 }],
     });
   });

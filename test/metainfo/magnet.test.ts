@@ -11,7 +11,7 @@ const XT = `xt=urn:btih:${HEX}`;
 
 const EVERYTHING =
   `magnet:?${XT}&dn=Some%20name&tr=http%3A%2F%2Ft.example%2Fannounce&tr=udp%3A%2F%2Fu.example%3A80` +
-  '&ws=https%3A%2F%2Fw.example%2Ffiles%2F&x.pe=10.1.2.3:6881&x.pe=[2001:db8::7]:51413&so=0,2,4,6-8';
+  '&ws=https%3A%2F%2Fw.example%2Ffiles%2F&xs=https%3A%2F%2Fw.example%2Fa.torrent%3Fkey%3D1&x.pe=10.1.2.3:6881&x.pe=[2001:db8::7]:51413&so=0,2,4,6-8';
 
 describe('a magnet link', () => {
   test('tells all that it says', () => {
@@ -21,6 +21,7 @@ describe('a magnet link', () => {
       name: 'Some name',
       trackers: ['http://t.example/announce', 'udp://u.example:80'],
       webSeeds: ['https://w.example/files/'],
+      exactSources: ['https://w.example/a.torrent?key=1'],
       peers: [
         { host: '10.1.2.3', port: 6881 },
         { host: '2001:db8::7', port: 51413 },
@@ -44,6 +45,7 @@ describe('a magnet link', () => {
       name: null,
       trackers: [],
       webSeeds: [],
+      exactSources: [],
       peers: [],
       select: null,
     });
@@ -99,6 +101,8 @@ describe('hints that are of no use', () => {
       'http://good.example/a',
     ]);
     expect(hint('ws=ftp://w.example&ws=javascript:1').webSeeds).toEqual([]);
+    const elsewhere = ['urn:btih:0', 'urn:btpk:0', 'file:///etc/passwd', 'dchub://d.example', 'x.torrent'];
+    expect(hint(elsewhere.map((url) => `xs=${url}`).join('&')).exactSources).toEqual([]);
   });
 
   test('as peers are names, ports that are none, and addresses nobody can dial', () => {
@@ -135,6 +139,7 @@ describe('hints that are of no use', () => {
       Array.from({ length: 900 }, (_, i) => make(i)).join('&');
     expect(hint(many((i) => `tr=http://t${i}.example/`)).trackers).toHaveLength(100);
     expect(hint(many((i) => `ws=http://w${i}.example/`)).webSeeds).toHaveLength(100);
+    expect(hint(many((i) => `xs=http://w${i}.example/`)).exactSources).toHaveLength(5);
     expect(hint(many((i) => `x.pe=10.0.${i >> 8}.${i & 255}:1`)).peers).toHaveLength(100);
     expect(hint(`so=${Array.from({ length: 5000 }, (_, i) => i).join(',')}`).select).toHaveLength(1000);
   });
@@ -156,7 +161,9 @@ test('a damaged link is an error of its own kind or still a link, and never anyt
   for (let i = 0; i < rounds(5000); i++) {
     const link = toText(mutate(utf8(EVERYTHING), rng));
     try {
-      expect(parseMagnet(link).infoHash).toHaveLength(20);
+      const magnet = parseMagnet(link);
+      expect(magnet.infoHash).toHaveLength(20);
+      for (const url of magnet.exactSources) expect(url).toMatch(/^https?:\/\/[^\s]+$/i);
     } catch (error) {
       if (!(error instanceof MagnetError)) throw error;
     }

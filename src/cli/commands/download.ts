@@ -39,6 +39,8 @@ export interface DownloadFlags extends ClientFlags {
   readonly timeout?: number;
   /** Where to write the .torrent. */
   readonly saveTorrent?: string;
+  /** Fetch the .torrent of a magnet link from where the link says it is. */
+  readonly exactSource?: boolean;
 }
 
 /** More than any torrent has. */
@@ -210,6 +212,7 @@ class DownloadRun {
     if (this.#flags.select) options.files = this.#flags.select;
     else if (!isSelective) options.files = [[0, count - 1]];
     if (this.#flags.sequential) options.sequential = true;
+    if (this.#flags.exactSource) options.exactSource = true;
     return options;
   }
 

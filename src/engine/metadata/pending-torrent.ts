@@ -30,6 +30,7 @@ import type { Torrent } from '../torrent/torrent.ts';
 import { countSources } from '../torrent/torrent-stats.ts';
 import type { TorrentDeps } from '../torrent/torrent-deps.ts';
 import type { TorrentObserver, TorrentOptions } from '../torrent/torrent-options.ts';
+import { ExactSource } from './exact-source.ts';
 import type { Inheritance } from './inheritance.ts';
 import { MetadataExchange } from './metadata-exchange.ts';
 import { MetadataFetch } from './metadata-fetch.ts';
@@ -56,14 +57,17 @@ export interface PendingOptions {
   readonly trackers: readonly (readonly string[])[];
   /** Peers of the link, and those that the user named. */
   readonly peers: readonly { readonly address: PeerAddress; readonly source: 'magnet' | 'user' }[];
-  /** The largest info dictionary that is taken, in bytes. */
+  /** Web servers that have the .torrent and may be asked for it. Default: none. */
+  readonly exactSources?: readonly string[];
+  /** The largest info dictionary that is taken from peers, in bytes. */
   readonly metadataMax: number;
   readonly paused: boolean;
   /**
    * Makes a torrent of an info dictionary whose hash is right.
+   * @param found The .torrent around it, if a web server gave one. Of that nothing else is vouched for.
    * @throws TorrentTsError if no torrent can be made of it.
    */
-  readonly plan: (infoBytes: Uint8Array) => TorrentPlan;
+  readonly plan: (infoBytes: Uint8Array, found?: MetaInfo) => TorrentPlan;
 }
 
 /** Makes the torrent and starts it; it takes the place of the one that was pending. */
@@ -91,6 +95,8 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
   readonly #supply: PeerSupply;
   readonly #messages: readonly ExtendedMessage<PendingSession>[];
   readonly #ending = new Ending();
+  /** Null without web servers that may be asked. */
+  readonly #exactSource: ExactSource | null;
   #fetch: MetadataFetch<PendingSession>;
   #error: TorrentTsError | null = null;
   /** What an earlier run kept is being looked for. */
@@ -116,6 +122,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
     this.roster = new PeerRoster(rng.fork('roster'));
     this.#supply = new PeerSupply(this, deps);
     this.#fetch = this.#newFetch();
+    this.#exactSource = this.#newExactSource();
     const exchange = new MetadataExchange(
       () => this.#fetch,
       () => this.now(),
@@ -225,6 +232,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
     this.#ending.wait(done);
     if (this.state === 'closed') return;
     this.#lifecycle.to('closed');
+    this.#exactSource?.stop();
     this.#supply.leave('torrent-stopped');
     this.discovery.stop(() => this.#ending.reach());
   }
@@ -329,6 +337,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
     if (!this.isActive) return;
     this.#fetch = this.#newFetch();
     this.discovery.start();
+    this.#exactSource?.start();
     this.#supply.fill();
   }
 
@@ -339,6 +348,19 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
     });
   }
 
+  #newExactSource(): ExactSource | null {
+    const { world, trackerOptions } = this.#deps;
+    const { infoHash, exactSources: urls = [] } = this.#options;
+    if (!world.http || urls.length === 0) return null;
+    return new ExactSource(world.http, {
+      infoHash,
+      urls,
+      refuseLocal: trackerOptions.refuseLocal ?? false,
+      onFound: (metaInfo) => this.#onFound(metaInfo.infoBytes, metaInfo),
+      onTrouble: (error) => this.#observer.onWarning(error),
+    });
+  }
+
   #onExtendedHandshake(session: PendingSession, remote: ExtendedHandshake): void {
     if (remote.yourIp !== null) this.#deps.external.vote(session.link.remote.host, remote.yourIp);
     if (remote.port === null || session.known) return;
@@ -346,29 +368,32 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
     if (session.known?.state === 'idle') this.roster.onConnected(session.known);
   }
 
-  #onFound(infoBytes: Uint8Array): void {
+  #onFound(infoBytes: Uint8Array, found?: MetaInfo): void {
     this.#deps.world.resume?.save(this.infoHashHex, infoBytes, (error) => {
       if (error) this.#observer.onWarning(error);
     });
-    this.#onInfo(infoBytes);
+    this.#onInfo(infoBytes, found);
   }
 
   /** The hash is right; whether it is a torrent is another question. */
-  #onInfo(infoBytes: Uint8Array): void {
+  #onInfo(infoBytes: Uint8Array, found?: MetaInfo): void {
     let plan: TorrentPlan;
     try {
-      plan = this.#options.plan(infoBytes);
+      plan = this.#options.plan(infoBytes, found);
     } catch (error) {
       if (!(error instanceof TorrentTsError)) throw error;
       this.fail(error);
       return;
     }
+    // Those of the link are known.
+    if (found) this.discovery.addTrackers(plan.metaInfo.trackers.flat());
     this.#become(plan);
   }
 
   #become({ metaInfo, options }: TorrentPlan): void {
     const { down = options.downLimit, up = options.upLimit } = this.#limits;
     const paused = options.paused || this.state === 'paused';
+    this.#exactSource?.stop();
     if (metaInfo.private) this.#forgetStrangers();
     const sessions = metaInfo.private ? [] : [...this.swarm.sessions];
     for (const session of sessions) {
@@ -391,6 +416,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
   }
 
   #leave(): void {
+    this.#exactSource?.stop();
     this.#supply.leave('torrent-stopped');
     this.discovery.stop(() => log('%s: %s', this.infoHashHex, this.state));
   }

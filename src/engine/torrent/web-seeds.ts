@@ -1,4 +1,5 @@
 import { WebSeedError, type TorrentTsError } from '../../errors.ts';
+import { withoutLogin } from '../../metainfo/announce-urls.ts';
 import { sha1 } from '../../metainfo/info-hash.ts';
 import { readRawPaths } from '../../metainfo/raw-paths.ts';
 import type { Clock, RangePort } from '../../ports.ts';
@@ -143,7 +144,7 @@ function seedOf(url: string): Seed {
   const usual = scheme!.toLowerCase() === 'https' ? 443 : 80;
   return {
     url,
-    shownUrl: url.replace(/^(\w+:\/\/)[^/?#@]*@/, '$1'),
+    shownUrl: withoutLogin(url),
     remote: { host: host!.replace(/^\[(.*)\]$/, '$1').toLowerCase(), port: Number(port ?? usual) },
     peerId: concatBytes([utf8('-WEBSEED'), sha1(utf8(url))]).subarray(0, PEER_ID_LENGTH),
     link: null,
