@@ -148,6 +148,7 @@ export class RangeLane implements RangeSink {
   onData(chunk: Uint8Array): void {
     if (this.#isStopped) return;
     this.#host.onReceived(chunk.length);
+    const doneBefore = this.#done;
     const skipped = Math.min(this.#skip, chunk.length);
     this.#skip -= skipped;
     const end = Math.min(chunk.length, skipped + this.#left);
@@ -158,7 +159,8 @@ export class RangeLane implements RangeSink {
       this.#stream?.cancel();
       this.#endSlice();
     }
-    this.#host.onBatchEnd();
+    // A server may send its bytes one by one.
+    if (this.#done > doneBefore) this.#host.onBatchEnd();
   }
 
   onEnd(): void {

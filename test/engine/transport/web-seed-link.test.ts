@@ -20,6 +20,15 @@ describe('requests', () => {
     expect(lab.asked()).toEqual([`one ${3 * PIECE}+${3 * PIECE}`]);
   });
 
+  test('are worked off block by block, however small the parts are that a server sends', () => {
+    const lab = new Lab(2);
+    lab.askPieces(0);
+    const before = lab.sink.batchCount;
+    lab.web.streams[0]!.serve(Infinity, 1);
+    expect(lab.isRight).toBe(true);
+    expect(lab.sink.batchCount - before).toBe(4);
+  });
+
   test('go out in runs, over at most three connections, and the next when one is free', () => {
     const lab = new Lab(400);
     for (const first of [0, 100, 200, 300]) lab.askPieces(...run(first, 10));
