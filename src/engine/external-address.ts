@@ -17,9 +17,16 @@ export class ExternalAddress {
   readonly #winners = new Map<IpFamily, string>();
   #version = 0;
 
-  /** Our public address of this family, in its shortest form; null while it is not known. */
-  of(family: IpFamily): string | null {
-    return this.#winners.get(family) ?? null;
+  /**
+   * Our public address of this family, in its shortest form; null while it is not known.
+   * @param votesMin So many voices must name it.
+   */
+  of(family: IpFamily, votesMin = VOTES_MIN): string | null {
+    const winner = this.#winners.get(family) ?? null;
+    if (winner === null || votesMin <= VOTES_MIN) return winner;
+    let votes = 0;
+    for (const ip of this.#votes.get(family)!.values()) if (ip === winner) votes++;
+    return votes >= votesMin ? winner : null;
   }
 
   /** Changes whenever an address does: for whoever keeps what was computed from it. */

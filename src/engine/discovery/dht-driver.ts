@@ -28,6 +28,8 @@ const log = logger('dht');
 const LOOKUPS_MAX = 50;
 /** Names of nodes looked up at once; torrents may name any number between them. */
 const NAMES_MAX = 64;
+/** Our ids follow an address that so many name, as with nodes alone; else the first two liars would choose them. */
+const ID_VOTES_MIN = 10;
 /** Random bytes are drawn in advance: a query takes four of them. */
 const RANDOM_POOL = 512;
 /** `v` of our messages: client and version, as BEP 5 and BEP 20 have it. */
@@ -81,6 +83,7 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
   readonly #due = new Heap<DhtFollow>();
   readonly #followHost: FollowHost;
   readonly #startsFrom: DhtStart | null;
+  readonly #isReadOnly: boolean;
   /** Nodes of an earlier run, for as long as none has answered in this one. */
   readonly #saved: ReadonlyMap<IpFamily, SavedFamily>;
   /** Names of nodes that are being looked up. */
@@ -102,6 +105,7 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
     this.#world = world;
     this.#nodes = nodes;
     this.#startsFrom = options.startsFrom ?? null;
+    this.#isReadOnly = options.readOnly ?? false;
     const { external } = options;
     this.#saved = readSavedState(options.saved ?? EMPTY_BYTES);
     const randomBytes = pooled((count) => world.entropy.bytes(count));
@@ -117,13 +121,13 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
           randomBytes,
           rng: rng.fork(`dht${family}`),
           version: VERSION,
-          readOnly: options.readOnly ?? false,
+          readOnly: this.#isReadOnly,
           send: (bytes, to) => world.datagrams?.send(bytes, to),
           ownPort: (infoHash) => this.#ownPort(infoHash),
           onAnnounced: (infoHash, peer) => this.#onAnnounced(infoHash, peer),
           onForeignContacts: (contacts) => this.#onForeignContacts(contacts),
           onSeenAs: (voter, host) => external?.vote(voter.host, host),
-          externalHost: () => external?.of(family) ?? null,
+          externalHost: () => external?.of(family, ID_VOTES_MIN) ?? null,
         },
         world.clock.now(),
       );
@@ -147,9 +151,9 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
     return this.#isRunning;
   }
 
-  /** The port that nodes of this family reach us at; 0 if there is none. */
+  /** The port that nodes of this family reach us at; 0 if there is none, or nobody there would answer (BEP 43). */
   port(family: IpFamily): number {
-    return this.#isRunning ? (this.#world.datagrams?.localPort?.(family) ?? 0) : 0;
+    return this.#isRunning && !this.#isReadOnly ? (this.#world.datagrams?.localPort?.(family) ?? 0) : 0;
   }
 
   /** Starts, if it is to start by itself. */

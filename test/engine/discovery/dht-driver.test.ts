@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { isSecureId } from '../../../src/dht/node-id.ts';
 import { readMessage } from '../../../src/dht/krpc.ts';
+import { DhtDriver } from '../../../src/engine/discovery/dht-driver.ts';
+import { ExternalAddress } from '../../../src/engine/external-address.ts';
 import { nodeEd25519 } from '../../../src/node/ed25519.ts';
 import { SimDht } from '../../../src/sim/sim-dht.ts';
 import { equalBytes, fromHex, utf8 } from '../../../src/util/bytes.ts';
 import type { PeerAddress } from '../../../src/util/ip.ts';
+import { Rng } from '../../../src/util/rng.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { subject } from '../../dht/support/subject.ts';
 
 const MINUTE = 60_000;
@@ -170,6 +174,19 @@ describe('the first nodes', () => {
     const { id } = dht.nodes[10]!.driver.stats()[0]!;
     expect(isSecureId(fromHex(id)!, dht.nodes[10]!.address.host)).toBe(true);
   });
+
+  test('takes an id for the address that peers and trackers name, once ten of them do', () => {
+    const dht = make();
+    const external = new ExternalAddress();
+    const { driver } = dht.add({}, { external });
+    const [{ id: first }] = driver.stats() as [{ id: string }];
+    for (let i = 0; i < 9; i++) external.vote(`9.0.0.${i}`, '55.1.2.3');
+    dht.run(MINUTE);
+    expect(driver.stats()[0]!.id).toBe(first);
+    external.vote('9.0.0.9', '55.1.2.3');
+    dht.run(MINUTE);
+    expect(isSecureId(fromHex(driver.stats()[0]!.id)!, '55.1.2.3')).toBe(true);
+  });
 });
 
 describe('both families', () => {
@@ -326,4 +343,22 @@ test('after stop nothing is sent any more, and no deadline is left', () => {
   expect(stopped).toBe(5);
   expect(dht.net.sent).toBe(sent);
   expect(dht.clock.pending).toBe(0);
+});
+
+test.each([
+  ['may be met, tells where', false, 6881],
+  ['answers nobody has no port to tell of (BEP 43)', true, 0],
+])('a node that %s', (_, readOnly, port) => {
+  const datagrams = {
+    send: () => undefined,
+    onMessage: () => ({ cancel: () => undefined }),
+    supports: () => true,
+    localPort: () => 6881,
+  };
+  const entropy = { bytes: (count: number) => new Uint8Array(count) };
+  const world = { clock: new ManualClock(), entropy, datagrams, resolver: null };
+  const driver = new DhtDriver(world, new Rng(1), { readOnly });
+  expect(driver.port(4)).toBe(0);
+  driver.start({ hosts: [], nodes: [] });
+  expect([driver.port(4), driver.port(6)]).toEqual([port, port]);
 });
