@@ -179,7 +179,7 @@ describe('the first nodes', () => {
     const dht = make();
     const external = new ExternalAddress();
     const { driver } = dht.add({}, { external });
-    const [{ id: first }] = driver.stats() as [{ id: string }];
+    const first = driver.stats()[0]!.id;
     for (let i = 0; i < 9; i++) external.vote(`9.0.0.${i}`, '55.1.2.3');
     dht.run(MINUTE);
     expect(driver.stats()[0]!.id).toBe(first);
