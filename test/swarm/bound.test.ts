@@ -3,9 +3,9 @@ import { SimSwarm } from '../../src/sim/swarm.ts';
 
 /**
  * How far from max{F/us, F/dmin, NF/(us + sum of ui)}, which no protocol can beat (Kumar and Ross 2006), a swarm may
- * finish. A model of rarest first with four slots gives 1.1 for these sizes; the margin is for start and choking.
+ * finish. A model of rarest first with four slots gives 1.1 for these sizes.
  */
-const RATIO_MAX = 1.5;
+const RATIO_MAX = 1.25;
 
 describe('near the lower bound', { timeout: 60_000 }, () => {
   test('with equal peers the seeder sends little more than one copy, and all are done near the lower bound', () => {

@@ -43,8 +43,9 @@ describe('one seeder and a hundred downloaders', () => {
 
   test('the downloaders serve each other', () => {
     // Alone, the seeder would have to send a hundred copies.
-    expect(swarm.report().seederCopies).toBeLessThan(DOWNLOADERS / 5);
-    expect(swarm.report().ratioToBound).toBeLessThan(10);
+    expect(swarm.report().seederCopies).toBeLessThan(DOWNLOADERS / 10);
+    // 32 pieces are few to share among a hundred: each hop from peer to peer takes two slots' worth of them.
+    expect(swarm.report().ratioToBound).toBeLessThan(4);
   });
 
   test(
