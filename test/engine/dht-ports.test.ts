@@ -39,7 +39,7 @@ function meet(torrent: ContentTorrent, features: readonly Feature[], host = '9.0
   const peer = new PortPeer({ inbound: true, host });
   bench.transport.accept(peer);
   peer.endTurn();
-  peer.shakeHands(torrent, [...features]);
+  peer.shakeHands(torrent, features);
   return { bench, peer, asked };
 }
 

@@ -248,7 +248,10 @@ export class FakePeer extends FakeLink {
     this.endTurn();
   }
 
-  shakeHands(torrent: ContentTorrent, features = [Feature.fast, Feature.extensions]): this {
+  shakeHands(
+    torrent: ContentTorrent,
+    features: readonly Feature[] = [Feature.fast, Feature.extensions],
+  ): this {
     const { infoHash } = torrent.metaInfo;
     return this.say((sink) =>
       sink.onHandshake({ infoHash, peerId: this.peerId, reserved: reservedOf(features) }),
