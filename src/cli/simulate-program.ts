@@ -73,6 +73,7 @@ export function addSimulate(program: Command, runner: Runner): void {
       ),
     )
     .addOption(new Option('--join <duration>', 'they join within this time').argParser(parse.parseDuration))
+    .addOption(new Option('--super-seed', 'the seeder hides what it has (BEP 16)'))
     .addOption(new Option('--leave', 'they leave when complete, instead of seeding'))
     .addOption(
       new Option(

@@ -22,6 +22,11 @@ export function liar(chance: Rng, share = 0.2): SimPeerOptions {
   return { pieces: 'all', flawOf: () => (chance.float() < share ? 1 + chance.below(1000) : 0) };
 }
 
+/** Has everything, and tells each peer of one piece at a time, so that it sends none twice (BEP 16). */
+export function superSeeder(): SimPeerOptions {
+  return { pieces: 'all', superSeed: true };
+}
+
 /** Leaves as soon as it is complete. */
 export function leavesWhenComplete(): SimPeerOptions {
   return { seedsForMs: 0 };

@@ -14,7 +14,7 @@ export {
 } from './scenario.ts';
 export { replayCommand } from './replay.ts';
 export { scenario, SCENARIOS } from './scenarios.ts';
-export { freeRider, leavesWhenComplete, liar, slow, snubber } from './behaviours.ts';
+export { freeRider, leavesWhenComplete, liar, slow, snubber, superSeeder } from './behaviours.ts';
 export { arrival, loseNodes } from './churn.ts';
 export { clientServerSeconds, peerToPeerSeconds, type Rates } from './bounds.ts';
 export { simTorrent, type SimTorrentOptions } from './sim-torrent.ts';

@@ -19,6 +19,11 @@ export interface NetworkOptions {
    * own time.
    */
   readonly grainMs?: number;
+  /**
+   * What links carry: messages as calls, which is fast, or bytes, through the real encoder and decoder, cut into chunks
+   * by chance. With bytes `carryContent` is on and `splitBlocks` says nothing. Default: messages.
+   */
+  readonly fidelity?: 'messages' | 'bytes';
   /** Links carry the content of blocks and not only what stands for it, at the cost of copies. Default: false. */
   readonly carryContent?: boolean;
 }
@@ -30,6 +35,7 @@ export class SimNetwork {
   readonly windowBytes: number;
   readonly splitBlocks: boolean;
   readonly carryContent: boolean;
+  readonly fidelity: 'messages' | 'bytes';
   readonly #grainMs: number;
   readonly #hosts = new Map<string, SimHost>();
   #linkCount = 0;
@@ -39,7 +45,8 @@ export class SimNetwork {
     this.trace = trace;
     this.windowBytes = options.windowBytes ?? WINDOW_BYTES;
     this.splitBlocks = options.splitBlocks ?? false;
-    this.carryContent = options.carryContent ?? false;
+    this.fidelity = options.fidelity ?? 'messages';
+    this.carryContent = options.carryContent ?? this.fidelity === 'bytes';
     this.#grainMs = options.grainMs ?? 0;
   }
 

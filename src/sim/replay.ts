@@ -15,6 +15,7 @@ const OPTIONS: readonly [keyof Scenario, (scenario: Scenario) => string][] = [
   ['freeRiders', ({ freeRiders }) => `--free-riders ${percent(freeRiders)}`],
   ['lossPerMinute', ({ lossPerMinute }) => `--loss ${percent(lossPerMinute)}`],
   ['joinWithinMs', ({ joinWithinMs }) => `--join ${joinWithinMs}ms`],
+  ['superSeed', () => '--super-seed'],
   ['leaveWhenComplete', () => '--leave'],
   ['picker', ({ picker }) => `--picker ${picker}`],
   ['choker', ({ choker }) => `--choker ${choker}`],

@@ -1,6 +1,6 @@
 import type { EngineOptions } from '../engine/engine.ts';
 import type { ChokerPolicy } from '../engine/torrent/choke-rounds.ts';
-import { freeRider, leavesWhenComplete } from './behaviours.ts';
+import { freeRider, leavesWhenComplete, superSeeder } from './behaviours.ts';
 import { clientServerSeconds, peerToPeerSeconds, type Rates } from './bounds.ts';
 import { arrival, loseNodes } from './churn.ts';
 import { meanOf, reportOf, type SwarmReport } from './metrics.ts';
@@ -46,6 +46,8 @@ export interface Scenario {
   readonly lossPerMinute: number;
   /** Downloaders join within so many milliseconds; 0: all at once. */
   readonly joinWithinMs: number;
+  /** The seeder hides what it has (BEP 16). */
+  readonly superSeed: boolean;
   /** Downloaders leave when they are complete, instead of seeding to the end. */
   readonly leaveWhenComplete: boolean;
   readonly picker: PickerPolicy;
@@ -154,7 +156,11 @@ export function buildSwarm(scenario: Scenario, checkEvery = 0): SimSwarm {
     choker: scenario.choker,
   };
   const all: SimPeerOptions = { latencyMs, engine, picker: scenario.picker, keepsRecords: false };
-  swarm.add({ ...all, pieces: 'all', upBytesPerSec: scenario.serverRate * unit });
+  swarm.add({
+    ...all,
+    ...(scenario.superSeed ? superSeeder() : { pieces: 'all' as const }),
+    upBytesPerSec: scenario.serverRate * unit,
+  });
   const chance = swarm.rng('arrivals');
   const downloaders = swarm.addMany(scenario.downloaders, (i) => ({
     ...all,

@@ -17,6 +17,7 @@ const BASE: Scenario = {
   freeRiders: 0,
   lossPerMinute: 0,
   joinWithinMs: 0,
+  superSeed: false,
   leaveWhenComplete: false,
   picker: 'rarest-first',
   choker: 'tit-for-tat',

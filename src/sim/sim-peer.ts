@@ -41,6 +41,8 @@ export interface SimPeerOptions extends HostOptions {
   readonly keepsRecords?: boolean;
   readonly engine?: Partial<EngineOptions>;
   readonly sequential?: boolean;
+  /** As a seed it hides what it has (BEP 16). */
+  readonly superSeed?: boolean;
   /** How it chooses pieces. Default: rarest first, or in order if `sequential`. */
   readonly picker?: 'rarest-first' | 'random' | 'sequential';
 }
@@ -152,6 +154,7 @@ export class SimPeer implements TorrentObserver {
       paused: false,
       downLimit: Infinity,
       upLimit: Infinity,
+      superSeed: this.options.superSeed ?? false,
     };
     if (hasMagnet) {
       const { infoHash, infoHashHex } = metaInfo;

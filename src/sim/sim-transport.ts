@@ -1,9 +1,11 @@
 import type { Cancel, PeerTransport } from '../ports.ts';
 import type { PeerAddress } from '../util/ip.ts';
+import { ByteLink } from '../wire/byte-link.ts';
 import type { PeerLink } from '../wire/link.ts';
 import type { SimNetwork } from './network.ts';
 import type { SimHost, SimProcess } from './sim-host.ts';
 import { SimLink } from './sim-link.ts';
+import { SimStream } from './sim-stream.ts';
 
 /** Makes connections over the simulated network, for one run of a client. */
 export class SimTransport implements PeerTransport {
@@ -44,7 +46,7 @@ class DialAttempt implements Cancel {
   readonly #process: SimProcess;
   #done: ((result: PeerLink | 'connect-failed' | 'connect-timeout') => void) | null;
   #timeout: Cancel | null = null;
-  #link: SimLink | null = null;
+  #link: PeerLink | null = null;
 
   constructor(
     network: SimNetwork,
@@ -83,7 +85,7 @@ class DialAttempt implements Cancel {
       clock.at(answerAt, () => this.#end('connect-failed'));
       return;
     }
-    const { near, far } = SimLink.connect(this.#network, this.#process, callee);
+    const { near, far } = connect(this.#network, this.#process, callee);
     this.#link = near;
     clock.at(answerAt, () => this.#end(near));
     listener(far);
@@ -98,4 +100,15 @@ class DialAttempt implements Cancel {
     this.#link = null;
     done(result);
   }
+}
+
+/** Both ends of a new link. */
+function connect(
+  network: SimNetwork,
+  from: SimProcess,
+  to: SimProcess,
+): { readonly near: PeerLink; readonly far: PeerLink } {
+  if (network.fidelity === 'messages') return SimLink.connect(network, from, to);
+  const { near, far } = SimStream.connect(network, from, to);
+  return { near: new ByteLink(near), far: new ByteLink(far) };
 }

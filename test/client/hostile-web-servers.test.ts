@@ -110,19 +110,17 @@ describe('a web server that does not behave', () => {
         return true;
       },
     ],
-  ])(
-    '%s: is left alone for a while, with a warning',
-    async (_what, why, misbehave) => {
-      const file = bench.file('bad server.bin', 60);
-      const server = await serveFile(file);
-      server.misbehave = misbehave;
-      const torrent = await client.add(file.torrent.bytes);
-      const warning = next<[TorrentTsError]>(torrent, 'warning');
-      torrent.addWebSeeds([`${server.url}/bad%20server.bin`]);
-      const [error] = await warning;
-      expect(error).toBeInstanceOf(WebSeedError);
-      expect(error.message).toMatch(why);
-      expect(error.message).toContain(server.url);
+  ])('%s: is left alone for a while, with a warning', async (_what, why, misbehave) => {
+    const file = bench.file('bad server.bin', 60);
+    const server = await serveFile(file);
+    server.misbehave = misbehave;
+    const torrent = await client.add(file.torrent.bytes);
+    const warning = next<[TorrentTsError]>(torrent, 'warning');
+    torrent.addWebSeeds([`${server.url}/bad%20server.bin`]);
+    const [error] = await warning;
+    expect(error).toBeInstanceOf(WebSeedError);
+    expect(error.message).toMatch(why);
+    expect(error.message).toContain(server.url);
     expect(await until(() => torrent.peers.length === 0)).toBe(true);
     expect(torrent.stats).toMatchObject({ state: 'downloading', corrupt: 0 });
   });

@@ -8,6 +8,11 @@ const WORLDS: Record<string, [NetworkOptions, HostOptions]> = {
   'a simulated link': [{}, {}],
   'a simulated link without latency': [{}, { latencyMs: 0 }],
   'a slow simulated link': [{}, { upBytesPerSec: 1e6, downBytesPerSec: 5e5, latencyMs: 100 }],
+  'a simulated stream': [{ fidelity: 'bytes' }, {}],
+  'a slow simulated stream': [
+    { fidelity: 'bytes' },
+    { upBytesPerSec: 1e6, downBytesPerSec: 5e5, latencyMs: 100 },
+  ],
   'a simulated link with blocks in parts': [{ splitBlocks: true }, { upBytesPerSec: 1e6 }],
 };
 

@@ -92,6 +92,21 @@ describe('a scenario', () => {
     );
   });
 
+  test('a request that only one end knows of ends the run', () => {
+    const run = new ScenarioRun(scenario('slow-seeder', { ...SMALL, unit: 16_384 }), 1);
+    run.swarm.clock.at(3000, () => {
+      // The seeder forgets whom it owes what, and tells nobody.
+      for (const { server } of run.swarm.peers[0]!.torrent!.swarm.sessions) server.close();
+    });
+    expect(() => run.advance(Infinity)).toThrow(/broke at 3000 ms/);
+  });
+
+  test('a seeder that hides what it has serves everybody too', () => {
+    const result = runScenario(scenario('slow-seeder', { ...SMALL, superSeed: true }), 1000);
+    expect(result.finished).toBe(true);
+    expect(result.digest).not.toBe(runScenario(scenario('slow-seeder', SMALL)).digest);
+  });
+
   test('a bug of the engine ends the run, although it stops but one torrent', () => {
     const run = new ScenarioRun(scenario('textbook', SMALL), 1);
     const torrent = () => run.swarm.peers[1]!.torrent!;

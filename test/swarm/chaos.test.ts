@@ -19,7 +19,11 @@ describe.each(SEEDS)('in the chaos of seed %i', { timeout: 60_000 }, (seed) => {
         pieceLength: [16_384, 65_536, 40_000][seed % 3]!,
         lastPieceLength: 1 + seed,
       },
-      network: { splitBlocks: seed % 2 === 0, windowBytes: seed % 5 === 0 ? 50_000 : 1_048_576 },
+      network: {
+        fidelity: seed > 30 ? 'bytes' : 'messages',
+        splitBlocks: seed % 2 === 0,
+        windowBytes: seed % 5 === 0 ? 50_000 : 1_048_576,
+      },
       checkEvery: 5000,
     });
     const chance = swarm.rng('chaos');

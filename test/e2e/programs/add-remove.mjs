@@ -5,7 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'torrent-ts';
 
 const [folder, count] = [process.argv[2], Number(process.argv[3])];
-const client = await Client.open({ port: 0, host: '127.0.0.1', stateDir: join(folder, 'state'), dht: false, lsd: false });
+const client = await Client.open({
+  port: 0,
+  host: '127.0.0.1',
+  stateDir: join(folder, 'state'),
+  dht: false,
+  lsd: false,
+});
 let complete = 0;
 
 // The first round brings the pools and the compiled code to their working size.
