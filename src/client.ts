@@ -19,6 +19,7 @@ import { openNodeWorld, type NodeWorld } from './node/node-world.ts';
 import { defaultStateDir } from './node/state-dir.ts';
 import { takeStateLock, type StateLock } from './node/state-lock.ts';
 import { toStorageError } from './node/storage-errors.ts';
+import { Turnstile } from './node/turnstile.ts';
 import {
   checkAddOptions,
   checkLimits,
@@ -60,6 +61,9 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   readonly #locks = new Map<string, StateLock>();
   /** Removals under way, by info hash. */
   readonly #removing = new Map<string, Promise<void>>();
+  /** Download folders that are being made, by path as it was given. */
+  readonly #dirs = new Map<string, Promise<string>>();
+  readonly #turnstile = new Turnstile();
   #closing: Promise<void> | null = null;
 
   private constructor(
@@ -126,13 +130,15 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     checkAddOptions(options);
     const peers = (options.peers ?? []).map(checkPeer);
     if (options.webSeeds) checkWebSeeds(options.webSeeds);
+    // Thousands may be added in one go.
+    await this.#turnstile.pass();
     const found = await loadSource(source, this.#world.http, options.signal);
     const { infoHashHex } = found;
     const webSeeds = options.webSeeds === false ? [] : [...found.webSeeds, ...(options.webSeeds ?? [])];
     // Before anything is begun: a filter that fits nothing is a mistake.
     if ('infoBytes' in found) prioritiesOf(found, found, options);
     const known = this.#torrents.get(infoHashHex);
-    const dir = known?.dir ?? (await prepareDir(resolve(options.dir ?? this.#options.dir)));
+    const dir = known?.dir ?? (await this.#prepareDir(resolve(options.dir ?? this.#options.dir)));
     // The files of the one before are not ours until it is gone; how that ended is the business of who removed it.
     await this.#removing.get(infoHashHex)?.catch(() => undefined);
     options.signal?.throwIfAborted();
@@ -159,6 +165,16 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     handle.begin();
     this.#torrents.set(infoHashHex, handle);
     return handle;
+  }
+
+  /** Torrents that are added together mostly go to one folder, which is made once for all of them. */
+  #prepareDir(dir: string): Promise<string> {
+    let prepared = this.#dirs.get(dir);
+    if (!prepared) {
+      prepared = prepareDir(dir).finally(() => this.#dirs.delete(dir));
+      this.#dirs.set(dir, prepared);
+    }
+    return prepared;
   }
 
   #addMagnet(
