@@ -96,6 +96,13 @@ export interface SurveyResult {
   readonly partMtimeMs: number;
 }
 
+/** Reads a small file as a whole, if it is a regular one of at most `bytesMax` bytes. */
+export interface LoadJob {
+  readonly kind: 'load';
+  readonly path: string;
+  readonly bytesMax: number;
+}
+
 /** Closes the file `top` and all files below it. For every worker, out of turn. */
 export interface ReleaseJob {
   readonly kind: 'release';
@@ -107,7 +114,15 @@ export interface ShrinkJob {
   readonly kind: 'shrink';
 }
 
-export type DiskJob = HashJob | WriteJob | MoveJob | CreateJob | SurveyJob | ReleaseJob | ShrinkJob;
+export type DiskJob =
+  | HashJob
+  | WriteJob
+  | MoveJob
+  | CreateJob
+  | SurveyJob
+  | LoadJob
+  | ReleaseJob
+  | ShrinkJob;
 
 /** What each kind of job answers with. */
 export interface DiskResults {
@@ -116,6 +131,8 @@ export interface DiskResults {
   move: FolderIdentity | null;
   create: FolderIdentity | null;
   survey: SurveyResult;
+  /** Null if there is no such file. */
+  load: Uint8Array | null;
   release: null;
   shrink: null;
 }

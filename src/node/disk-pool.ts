@@ -291,6 +291,7 @@ function failureIn(result: DiskResults[keyof DiskResults]): StorageFailure | nul
 function weightOf(job: DiskJob): number {
   if (job.kind === 'write') return job.length;
   // Thousands of torrents that start ask for one each, mostly of one file.
+  if (job.kind === 'load') return SURVEYED_FILE_BYTES;
   if (job.kind === 'survey') return SURVEYED_FILE_BYTES * job.paths.length;
   if (job.kind !== 'hash') return BATCH_BYTES;
   let bytes = 0;

@@ -1,5 +1,5 @@
 import { createHash, hash } from 'node:crypto';
-import { fsyncSync, lstatSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, fsyncSync, lstatSync, openSync, readSync, writeSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import { BLOCK_LENGTH } from '../util/block-length.ts';
@@ -10,6 +10,7 @@ import type {
   DiskJob,
   DiskResults,
   HashJob,
+  LoadJob,
   MoveJob,
   SmallWrite,
   SurveyJob,
@@ -21,7 +22,7 @@ import type {
 import type { DiskRoot, OpenFiles } from './open-files.ts';
 import { checkContained, folderIdentity } from './safe-path.ts';
 import type { FolderIdentity } from './safe-path.ts';
-import { fileMissing, toFailure, toStorageError } from './storage-errors.ts';
+import { errnoOf, fileMissing, toFailure, toStorageError, unsafePath } from './storage-errors.ts';
 
 /**
  * What a disk worker does for each kind of job: synchronous calls, one system call per file span, no allocation per
@@ -63,6 +64,8 @@ export class DiskTasks {
         return this.#create(job);
       case 'survey':
         return this.#survey(job);
+      case 'load':
+        return loadFile(job);
       case 'release':
         for (const top of job.tops) this.#files.release(top);
         return null;
@@ -271,5 +274,24 @@ function isContained(root: DiskRoot, path: string): boolean {
     return true;
   } catch {
     return false; // The caller reports the path as unsafe; opening it would tell why.
+  }
+}
+
+function loadFile({ path, bytesMax }: LoadJob): Uint8Array | null {
+  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+  let fd = -1;
+  try {
+    fd = openSync(path, flags);
+    const found = fstatSync(fd);
+    if (!found.isFile()) throw unsafePath(path, 'it is not a regular file');
+    if (found.size > bytesMax) throw unsafePath(path, `it has more than ${bytesMax} bytes`);
+    // Its own memory, so that the answer carries no more than it says.
+    const bytes = new Uint8Array(found.size);
+    return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0));
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw toStorageError(error, 'read', path);
+  } finally {
+    if (fd >= 0) closeSync(fd);
   }
 }

@@ -1,3 +1,4 @@
+import { StorageError } from '../errors.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { World } from '../ports.ts';
 import { readU32 } from '../util/bytes.ts';
@@ -8,7 +9,7 @@ import { SystemEntropy } from './entropy.ts';
 import { fileStorageFactory } from './file-storage.ts';
 import { HttpClient } from './http-client.ts';
 import { LsdSocket } from './lsd-socket.ts';
-import { resumeFiles } from './resume-files.ts';
+import { resumeFiles, type ReadRecord } from './resume-files.ts';
 import { SystemClock } from './system-clock.ts';
 import { TcpTransport } from './tcp-transport.ts';
 import { UdpHub } from './udp-hub.ts';
@@ -54,11 +55,21 @@ export async function openNodeWorld(options: ResolvedOptions, stateDir: string |
     resolver,
     ed25519: nodeEd25519,
     storage: fileStorageFactory(pool),
-    resume: stateDir === null ? null : resumeFiles(stateDir),
+    resume: stateDir === null ? null : resumeFiles(stateDir, recordReader(pool)),
     async close() {
       multicast?.close();
       web.close();
       await Promise.all([transport.close(), datagrams.close(), pool.close()]);
     },
+  };
+}
+
+/** Thousands of records are read when thousands of torrents start: a thread takes many at a time. */
+function recordReader(pool: DiskPool): ReadRecord {
+  return (path, bytesMax, done) => {
+    pool.run({ kind: 'load', path, bytesMax }, (result) => {
+      if (result instanceof StorageError) done(result, null);
+      else done(null, result);
+    });
   };
 }

@@ -27,10 +27,18 @@ export interface ResumeFiles extends ResumeStore {
 /**
  * A save writes a new file, makes it last, and puts it in the place of the old one in a single step, so any crash leaves
  * the old record or the new one. The folder and the files are readable for their owner only: they tell what was fetched.
+ * @param readRecord Reads records, any number at a time. Default: a few at a time in libuv's pool.
  */
-export function resumeFiles(stateDir: string): ResumeFiles {
-  return new ResumeFolder(stateDir);
+export function resumeFiles(stateDir: string, readRecord: ReadRecord | null = null): ResumeFiles {
+  return new ResumeFolder(stateDir, readRecord);
 }
+
+/** Reads a record as a whole; null if there is none. */
+export type ReadRecord = (
+  path: string,
+  bytesMax: number,
+  done: (error: Error | null, record: Uint8Array | null) => void,
+) => void;
 
 type SaveDone = (error: StorageError | null) => void;
 
@@ -41,24 +49,23 @@ interface SaveQueue {
 
 class ResumeFolder implements ResumeFiles {
   readonly #dir: string;
+  readonly #readRecord: ReadRecord;
   readonly #saves = new Map<string, SaveQueue>();
   readonly #turns: (() => void)[] = [];
   #running = 0;
   #wasSwept = false;
 
-  constructor(dir: string) {
+  constructor(dir: string, readRecord: ReadRecord | null) {
     this.#dir = dir;
+    this.#readRecord = readRecord ?? ((path, bytesMax, done) => this.#readInTurn(path, bytesMax, done));
   }
 
   load(key: string, done: (record: Uint8Array | null) => void): void {
     const path = this.#path(key);
-    this.#inTurn(() => {
-      readCapped(path, (error, record) => {
-        this.#endTurn();
-        // Without a readable record the torrent is checked anew, which is always right.
-        if (error && errnoOf(error) !== 'ENOENT') log('cannot read %s: %s', path, error);
-        done(record);
-      });
+    this.#readRecord(path, RECORD_BYTES_MAX, (error, record) => {
+      // Without a readable record the torrent is checked anew, which is always right.
+      if (error && errnoOf(error) !== 'ENOENT') log('cannot read %s: %s', path, error);
+      done(record);
     });
   }
 
@@ -108,6 +115,15 @@ class ResumeFolder implements ResumeFiles {
     if (waiting) this.#inTurn(() => void this.#saveInTurn(key, path, waiting.record, waiting.done));
     else this.#saves.delete(key);
     for (const tell of done) tell(error);
+  }
+
+  #readInTurn(path: string, bytesMax: number, done: Parameters<ReadRecord>[2]): void {
+    this.#inTurn(() => {
+      readCapped(path, bytesMax, (error, record) => {
+        this.#endTurn();
+        done(error, record);
+      });
+    });
   }
 
   #inTurn(work: () => void): void {
@@ -173,7 +189,7 @@ class ResumeFolder implements ResumeFiles {
   }
 }
 
-function readCapped(path: string, done: (error: Error | null, record: Uint8Array | null) => void): void {
+function readCapped(path: string, bytesMax: number, done: Parameters<ReadRecord>[2]): void {
   const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
   openFile(path, flags, (openError, fd) => {
     if (openError) {
@@ -186,8 +202,8 @@ function readCapped(path: string, done: (error: Error | null, record: Uint8Array
     fstat(fd, (statError, found) => {
       if (statError) finish(statError, null);
       else if (!found.isFile()) finish(unsafePath(path, 'it is not a regular file'), null);
-      else if (found.size > RECORD_BYTES_MAX) {
-        finish(unsafePath(path, `it has more than ${RECORD_BYTES_MAX} bytes`), null);
+      else if (found.size > bytesMax) {
+        finish(unsafePath(path, `it has more than ${bytesMax} bytes`), null);
       } else {
         // Renamed into place as a whole, so it has its size for as long as it is open.
         const record = new Uint8Array(found.size);
