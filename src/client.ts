@@ -31,7 +31,7 @@ import {
 } from './options.ts';
 import { loadSource, type TorrentSource } from './load-torrent.ts';
 import { selectFiles, selectRanges } from './select-files.ts';
-import { checkPeer, checkWebSeeds, TorrentHandle } from './torrent-handle.ts';
+import { checkPeer, checkWebSeeds, TorrentHandle, type HandleOwner } from './torrent-handle.ts';
 import { parseHostPort } from './util/host-port.ts';
 import type { PeerAddress } from './util/ip.ts';
 import { VERSION } from './version.ts';
@@ -64,6 +64,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   /** Download folders that are being made, by path as it was given. */
   readonly #dirs = new Map<string, Promise<string>>();
   readonly #turnstile = new Turnstile();
+  readonly #owner: HandleOwner = { onDownloading: (handle) => this.#lock(handle) };
   #closing: Promise<void> | null = null;
 
   private constructor(
@@ -154,15 +155,12 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       return same;
     }
     const withOwn = { ...options, webSeeds, usesWebSeeds: options.webSeeds !== false };
-    const handle = new TorrentHandle(found, dir, (observer: TorrentObserver) =>
+    const handle = new TorrentHandle(found, dir, this.#owner);
+    handle.begin((observer) =>
       'infoBytes' in found
         ? this.#engine.addTorrent(found, torrentOptions(found, found, dir, withOwn, peers), observer)
         : this.#addMagnet(found, dir, withOwn, peers, observer),
     );
-    handle.on('state', (state) => {
-      if (state === 'downloading') this.#lock(handle);
-    });
-    handle.begin();
     this.#torrents.set(infoHashHex, handle);
     return handle;
   }

@@ -19,6 +19,7 @@ import type { MetaInfo } from './metainfo/metainfo.ts';
 import { checkLimits, checkPriority, type FileFilter, type FilePriority } from './options.ts';
 import { selectFiles } from './select-files.ts';
 import { canonicalIp, type PeerAddress } from './util/ip.ts';
+import type { DisconnectReason } from './wire/link.ts';
 
 /** Snapshots this often unless asked otherwise. */
 const PROGRESS_INTERVAL_MS = 500;
@@ -36,26 +37,22 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
   readonly infoHash: string;
   /** Folder that holds the torrent's top-level file or folder. */
   readonly dir: string;
-  readonly #start: (observer: TorrentObserver) => Torrent | PendingTorrent;
+  readonly #owner: HandleOwner;
   #torrent: Torrent | PendingTorrent | null = null;
   #metaInfo: MetaInfo | null;
   /** What a magnet link calls it. */
   readonly #calledName: string | null;
   /** Given before there was a torrent to give them to. */
-  readonly #webSeeds: string[] = [];
+  #webSeeds: readonly string[] = [];
 
   /** @internal Use `client.add`. */
-  constructor(
-    source: MetaInfo | Magnet,
-    dir: string,
-    start: (observer: TorrentObserver) => Torrent | PendingTorrent,
-  ) {
+  constructor(source: MetaInfo | Magnet, dir: string, owner: HandleOwner) {
     super();
     this.#metaInfo = 'infoBytes' in source ? source : null;
     this.#calledName = source.name;
     this.infoHash = source.infoHashHex;
     this.dir = dir;
-    this.#start = start;
+    this.#owner = owner;
   }
 
   /** Null for a magnet link as long as its metadata is not here; `metadata()` waits for it. */
@@ -255,7 +252,7 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
   addWebSeeds(urls: readonly string[]): void {
     checkWebSeeds(urls);
     if (this.#known) this.#known.webSeeds.add(urls);
-    else this.#webSeeds.push(...urls);
+    else this.#webSeeds = [...this.#webSeeds, ...urls];
   }
 
   /** Bytes per second for this torrent; Infinity is no limit. */
@@ -265,8 +262,26 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
   }
 
   /** @internal */
-  begin(): void {
-    this.#torrent = this.#start(this.#observer());
+  begin(start: (observer: TorrentObserver) => Torrent | PendingTorrent): void {
+    this.#torrent = start(new EventSource(this));
+  }
+
+  /** @internal */
+  onState(state: TorrentState, before: TorrentState): void {
+    if (state === 'downloading') this.#owner.onDownloading(this);
+    this.emit('state', state, before);
+  }
+
+  /** @internal The metadata of a magnet link is here. */
+  onMetadata(torrent: Torrent): void {
+    this.#torrent = torrent;
+    this.#metaInfo = torrent.metaInfo;
+    torrent.webSeeds.add(this.#webSeeds);
+  }
+
+  /** @internal */
+  file(index: number): TorrentFile {
+    return this.#file(this.#known!, index);
   }
 
   /** @internal */
@@ -304,28 +319,65 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
       diskPath: join(this.dir, entry.path),
     };
   }
+}
 
-  /** Events leave in a later turn: the engine must not be called back in the midst of its own. */
-  #observer(): TorrentObserver {
-    const later = (emit: () => void): void => queueMicrotask(emit);
-    return {
-      onState: (state, before) => later(() => this.emit('state', state, before)),
-      onMetadata: (torrent) => {
-        this.#torrent = torrent;
-        this.#metaInfo = torrent.metaInfo;
-        torrent.webSeeds.add(this.#webSeeds);
-        later(() => this.emit('metadata', torrent.metaInfo));
-      },
-      onPiece: (piece, from) => later(() => this.emit('piece', piece, from)),
-      onReject: (piece, from) => later(() => this.emit('reject', piece, from)),
-      onBan: (address, piece) => later(() => this.emit('ban', { address, piece })),
-      onFile: (file) => later(() => this.emit('file', this.#file(this.#known!, file))),
-      onComplete: () => later(() => this.emit('complete')),
-      onPeer: (address) => later(() => this.emit('peer', address)),
-      onPeerGone: (address, reason) => later(() => this.emit('peerGone', address, reason)),
-      onWarning: (error) => later(() => this.emit('warning', error)),
-      onFailed: (error) => later(() => this.emit('failed', error)),
-    };
+/** The client that a handle belongs to. */
+export interface HandleOwner {
+  /** It writes to its files from now on. */
+  onDownloading(handle: TorrentHandle): void;
+}
+
+/** Makes events of what the engine says. They leave in a later turn: the engine must not be called back within its own. */
+class EventSource implements TorrentObserver {
+  readonly #handle: TorrentHandle;
+
+  constructor(handle: TorrentHandle) {
+    this.#handle = handle;
+  }
+
+  onState(state: TorrentState, before: TorrentState): void {
+    queueMicrotask(() => this.#handle.onState(state, before));
+  }
+
+  onMetadata(torrent: Torrent): void {
+    this.#handle.onMetadata(torrent);
+    queueMicrotask(() => this.#handle.emit('metadata', torrent.metaInfo));
+  }
+
+  onPiece(piece: number, from: readonly PeerAddress[]): void {
+    queueMicrotask(() => this.#handle.emit('piece', piece, from));
+  }
+
+  onReject(piece: number, from: readonly PeerAddress[]): void {
+    queueMicrotask(() => this.#handle.emit('reject', piece, from));
+  }
+
+  onBan(address: PeerAddress, piece: number): void {
+    queueMicrotask(() => this.#handle.emit('ban', { address, piece }));
+  }
+
+  onFile(file: number): void {
+    queueMicrotask(() => this.#handle.emit('file', this.#handle.file(file)));
+  }
+
+  onComplete(): void {
+    queueMicrotask(() => this.#handle.emit('complete'));
+  }
+
+  onPeer(address: PeerAddress): void {
+    queueMicrotask(() => this.#handle.emit('peer', address));
+  }
+
+  onPeerGone(address: PeerAddress, reason: DisconnectReason): void {
+    queueMicrotask(() => this.#handle.emit('peerGone', address, reason));
+  }
+
+  onWarning(error: TorrentTsError): void {
+    queueMicrotask(() => this.#handle.emit('warning', error));
+  }
+
+  onFailed(error: TorrentTsError): void {
+    queueMicrotask(() => this.#handle.emit('failed', error));
   }
 }
 

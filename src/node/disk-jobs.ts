@@ -114,15 +114,7 @@ export interface ShrinkJob {
   readonly kind: 'shrink';
 }
 
-export type DiskJob =
-  | HashJob
-  | WriteJob
-  | MoveJob
-  | CreateJob
-  | SurveyJob
-  | LoadJob
-  | ReleaseJob
-  | ShrinkJob;
+export type DiskJob = HashJob | WriteJob | MoveJob | CreateJob | SurveyJob | LoadJob | ReleaseJob | ShrinkJob;
 
 /** What each kind of job answers with. */
 export interface DiskResults {

@@ -30,8 +30,6 @@ export interface PartMove {
 export class FilePlaces {
   readonly dir: string;
   readonly parts: PartIndex;
-  readonly partPath: string;
-  readonly paths: readonly string[];
   readonly #metaInfo: MetaInfo;
   readonly #map: FileMap;
   readonly #states: Uint8Array;
@@ -40,12 +38,23 @@ export class FilePlaces {
   constructor(metaInfo: MetaInfo, dir: string) {
     this.dir = resolve(dir);
     this.parts = new PartIndex(metaInfo.infoHash, metaInfo.pieceLength, metaInfo.pieceCount);
-    this.partPath = join(this.dir, this.parts.name);
-    this.paths = metaInfo.files.map((file) => join(this.dir, file.path));
     this.#metaInfo = metaInfo;
     this.#map = new FileMap(metaInfo.files, metaInfo.geometry);
     this.#states = new Uint8Array(metaInfo.files.length);
     this.#wanted = metaInfo.files.map(() => true);
+  }
+
+  /** Made when they are asked for: thousands of torrents that seed need none of theirs most of the time. */
+  get paths(): readonly string[] {
+    return this.#metaInfo.files.map((_, file) => this.pathOf(file));
+  }
+
+  pathOf(file: number): string {
+    return join(this.dir, this.#metaInfo.files[file]!.path);
+  }
+
+  get partPath(): string {
+    return join(this.dir, this.parts.name);
   }
 
   setWanted(wanted: readonly boolean[]): void {
@@ -112,7 +121,7 @@ export class FilePlaces {
   /** Where to read a slice for which `isThere` holds. */
   readSpan(piece: number, slice: FileSlice): DiskSpan {
     const { file, offset, length } = slice;
-    if (!this.isOutside(file)) return { path: this.paths[file]!, offset, length, zero: this.#isPad(file) };
+    if (!this.isOutside(file)) return { path: this.pathOf(file), offset, length, zero: this.#isPad(file) };
     return { path: this.partPath, offset: this.parts.offsetOf(piece, this.beginOf(piece, slice)), length };
   }
 
@@ -173,7 +182,7 @@ export class FilePlaces {
   #writeSpan(piece: number, slice: FileSlice): WriteSpan {
     const { file, offset, length } = slice;
     return {
-      path: this.paths[file]!,
+      path: this.pathOf(file),
       offset,
       begin: this.beginOf(piece, slice),
       length,

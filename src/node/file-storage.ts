@@ -64,7 +64,7 @@ class FileStorage implements TorrentStorage {
   readonly #places: FilePlaces;
   readonly #gate = new OperationGate();
   readonly #unsynced: UnsyncedFiles;
-  readonly #checks: PieceChecks;
+  #checks: PieceChecks | null = null;
   /** What the download folder is; null until it is there. */
   #folder: FolderIdentity | null = null;
   #wasSurveyed = false;
@@ -80,12 +80,6 @@ class FileStorage implements TorrentStorage {
     this.#metaInfo = metaInfo;
     this.#places = new FilePlaces(metaInfo, dir);
     this.#unsynced = new UnsyncedFiles(this.#places.dir, shared.pool.faults);
-    this.#checks = new PieceChecks(shared.pool, {
-      pieceLength: metaInfo.pieceLength,
-      pieceHashes: metaInfo.pieceHashes,
-      root: () => this.#root(),
-      spansOf: (piece) => this.#places.pieceSlices(piece).map((slice) => this.#places.readSpan(piece, slice)),
-    });
   }
 
   stat(done: StatDone): void {
@@ -109,7 +103,7 @@ class FileStorage implements TorrentStorage {
       } else if (!slices.every((slice) => this.#places.isThere(piece, slice.file))) {
         setImmediate(finish, false);
       } else {
-        this.#checks.check(piece, finish);
+        (this.#checks ??= this.#makeChecks()).check(piece, finish);
       }
     });
   }
@@ -169,6 +163,16 @@ class FileStorage implements TorrentStorage {
           done();
         });
       });
+    });
+  }
+
+  #makeChecks(): PieceChecks {
+    const { pieceLength, pieceHashes } = this.#metaInfo;
+    return new PieceChecks(this.#shared.pool, {
+      pieceLength,
+      pieceHashes,
+      root: () => this.#root(),
+      spansOf: (piece) => this.#places.pieceSlices(piece).map((slice) => this.#places.readSpan(piece, slice)),
     });
   }
 
@@ -235,18 +239,18 @@ class FileStorage implements TorrentStorage {
 
   /** Is the download folder the one of before, or does it at least show a file that we know? */
   #findMount(survey: SurveyResult): StorageError | null {
-    const { dir, paths } = this.#places;
+    const { dir } = this.#places;
     if (this.#folder === null) return null;
     if (survey.root === null) return fileMissing(dir, 'vanished while it was in use');
     if (isSameFolder(this.#folder, survey.root)) return null;
-    if (paths.some((_, i) => this.#places.isOnDisk(i) && survey.sizes[i]! >= 0)) return null;
+    if (survey.sizes.some((size, i) => this.#places.isOnDisk(i) && size >= 0)) return null;
     return fileMissing(dir, 'is another folder than before; its disk may be unmounted');
   }
 
   #findUnsafe(survey: SurveyResult): StorageError | null {
-    const path = this.#places.paths.find((_, i) => survey.sizes[i] === -2 && this.#places.isWanted(i));
-    if (path === undefined) return null;
-    return unsafePath(path, 'it is no regular file inside the download folder');
+    const unsafe = survey.sizes.findIndex((size, i) => size === -2 && this.#places.isWanted(i));
+    if (unsafe < 0) return null;
+    return unsafePath(this.#places.pathOf(unsafe), 'it is no regular file inside the download folder');
   }
 
   /** Puts the bytes of files that became wanted where they belong, and lets go of slots nobody needs. Runs alone. */
@@ -306,7 +310,7 @@ class FileStorage implements TorrentStorage {
   #claim(piece: number): StorageError | null {
     const { writers } = this.#shared;
     for (const { file } of this.#places.pieceSlices(piece)) {
-      const path = this.#places.paths[file]!;
+      const path = this.#places.pathOf(file);
       const writer = writers.get(path);
       if (writer === undefined) writers.set(path, this);
       else if (writer !== this) return unsafePath(path, 'another torrent writes to it');
@@ -369,7 +373,7 @@ class FileStorage implements TorrentStorage {
       else this.#readFrom(piece, begin, slices, next + 1, into, done);
     };
     if (!this.#places.isThere(piece, slice.file)) {
-      setImmediate(goOn, fileMissing(this.#places.paths[slice.file]!, 'is not on disk'));
+      setImmediate(goOn, fileMissing(this.#places.pathOf(slice.file), 'is not on disk'));
       return;
     }
     const { path, offset, zero } = this.#places.readSpan(piece, slice);
@@ -383,7 +387,7 @@ class FileStorage implements TorrentStorage {
 
   #createEmptyFiles(done: Done): void {
     const files = this.#places.missingEmptyFiles();
-    const paths = files.map((file) => this.#places.paths[file]!);
+    const paths = files.map((file) => this.#places.pathOf(file));
     if (paths.length === 0) {
       setImmediate(done, null);
       return;
@@ -402,11 +406,13 @@ class FileStorage implements TorrentStorage {
 
   /** Gives up open files, and those no other torrent may write to. */
   #release(done: () => void): void {
-    const { dir, paths, partPath } = this.#places;
+    const { dir, partPath } = this.#places;
     const name = this.#metaInfo.files[0]?.path.split('/')[0];
     const tops = name === undefined ? [partPath] : [join(dir, name), partPath];
-    for (const path of paths) {
-      if (this.#shared.writers.get(path) === this) this.#shared.writers.delete(path);
+    const { writers } = this.#shared;
+    // Most torrents are closed when nobody writes to anything.
+    for (const path of writers.size > 0 ? this.#places.paths : []) {
+      if (writers.get(path) === this) writers.delete(path);
     }
     this.#closeFiles(tops, done);
   }

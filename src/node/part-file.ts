@@ -20,7 +20,6 @@ import { equalBytes, readU32, toHex, utf8, writeU32 } from '../util/bytes.ts';
  * A piece's number is written after its bytes, so a crash leaves a slot without a name, never a name without bytes.
  */
 export class PartIndex {
-  readonly name: string;
   readonly headerLength: number;
   readonly #infoHash: Uint8Array;
   readonly #pieceLength: number;
@@ -32,11 +31,14 @@ export class PartIndex {
   isOnDisk = false;
 
   constructor(infoHash: Uint8Array, pieceLength: number, pieceCount: number) {
-    this.name = `.${toHex(infoHash)}.parts`;
     this.headerLength = HEADER_BYTES + ENTRY_BYTES * pieceCount;
     this.#infoHash = infoHash;
     this.#pieceLength = pieceLength;
     this.#pieceCount = pieceCount;
+  }
+
+  get name(): string {
+    return `.${toHex(this.#infoHash)}.parts`;
   }
 
   get isEmpty(): boolean {

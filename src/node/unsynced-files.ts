@@ -18,8 +18,9 @@ const NONBLOCK = constants.O_NONBLOCK ?? 0;
 export class UnsyncedFiles {
   readonly #dir: string;
   readonly #faults: DiskFaults | null;
-  readonly #files = new Set<string>();
-  readonly #folders = new Set<string>();
+  // Most torrents are never written to.
+  #files: Set<string> | null = null;
+  #folders: Set<string> | null = null;
   #running = 0;
   #whenIdle: (() => void)[] = [];
 
@@ -31,8 +32,9 @@ export class UnsyncedFiles {
 
   /** A file was written to. If it is new, its folder has a new entry; so may each folder above, up to `dir`. */
   add(path: string, isNew: boolean): void {
-    this.#files.add(path);
+    (this.#files ??= new Set()).add(path);
     if (!isNew) return;
+    this.#folders ??= new Set();
     for (let folder = dirname(path); ; folder = dirname(folder)) {
       this.#folders.add(folder);
       if (folder === this.#dir || folder === dirname(folder)) return;
@@ -41,20 +43,21 @@ export class UnsyncedFiles {
 
   /** A file was deleted. */
   delete(path: string): void {
-    this.#files.delete(path);
+    this.#files?.delete(path);
   }
 
   /** When `done` says null, everything that was added before survives a power cut. */
   sync(done: Done): void {
-    const files = [...this.#files];
-    const folders = [...this.#folders];
-    this.#files.clear();
-    this.#folders.clear();
+    const files = [...(this.#files ?? [])];
+    const folders = [...(this.#folders ?? [])];
+    this.#files = null;
+    this.#folders = null;
     this.#running++;
     syncAll(files, folders, this.#faults, (error) => {
       if (error) {
-        for (const path of files) this.#files.add(path);
-        for (const path of folders) this.#folders.add(path);
+        // What came in since waits beside what failed.
+        this.#files = new Set([...files, ...(this.#files ?? [])]);
+        this.#folders = new Set([...folders, ...(this.#folders ?? [])]);
       }
       done(error);
       this.#running--;

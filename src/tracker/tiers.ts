@@ -33,7 +33,6 @@ export class TrackerTiers {
   readonly #rng: Rng;
   #oneTier: boolean;
   readonly #tiers: TrackerUrl[][] = [];
-  readonly #known = new Set<string>();
 
   constructor(rng: Rng, isPrivate: boolean) {
     this.#rng = rng;
@@ -48,8 +47,8 @@ export class TrackerTiers {
   add(urls: readonly TrackerUrl[]): TrackerUrl[] {
     const added: TrackerUrl[] = [];
     for (const url of urls) {
-      if (this.#known.size >= TRACKERS_MAX || this.#known.has(url.key)) continue;
-      this.#known.add(url.key);
+      const known = [...this.#tiers.flat(), ...added];
+      if (known.length >= TRACKERS_MAX || known.some(({ key }) => key === url.key)) continue;
       added.push(url);
     }
     const tier = this.#rng.shuffle([...added]).filter((url) => !this.#joinTwin(url));

@@ -50,7 +50,10 @@ class Broken {
 
   add(file: MadeFile, port: number | null, dir = bench.dir()): TorrentHandle & { warnings: string[] } {
     const metaInfo = parseTorrent(file.torrent.bytes);
-    const handle = new TorrentHandle(metaInfo, dir, (observer) =>
+    const handle = new TorrentHandle(metaInfo, dir, { onDownloading: () => undefined });
+    const warnings: string[] = [];
+    handle.on('warning', (error) => warnings.push(error.code));
+    handle.begin((observer) =>
       this.engine.addTorrent(
         metaInfo,
         {
@@ -68,9 +71,6 @@ class Broken {
         observer,
       ),
     );
-    const warnings: string[] = [];
-    handle.on('warning', (error) => warnings.push(error.code));
-    handle.begin();
     return Object.assign(handle, { warnings });
   }
 

@@ -209,7 +209,7 @@ describe('a torrent', () => {
     expect(progress.length).toBeGreaterThan(3);
     expect(progress.slice(1).every((value, i) => value >= progress[i]!)).toBe(true);
     for await (const stats of handle.progress()) expect(stats.progress).toBe(1);
-    expect(handle.listenerCount('state') + handle.listenerCount('complete')).toBe(1);
+    expect(handle.listenerCount('state') + handle.listenerCount('complete')).toBe(0);
   });
 
   test('ends what waits for it when it is removed, with a typed error', async () => {

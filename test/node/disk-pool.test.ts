@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
@@ -26,6 +26,28 @@ beforeEach(() => {
 afterEach(async () => {
   await pool.close();
   folder.remove();
+});
+
+describe('loading a small file', () => {
+  const load = (path: string, bytesMax: number): Promise<Uint8Array | null | StorageError> =>
+    new Promise((resolve) => pool.run({ kind: 'load', path, bytesMax }, resolve));
+
+  test('gives its bytes, or null if there is none', async () => {
+    const many = await Promise.all([
+      load(inside('b'), 300_000),
+      load(inside('none'), 10),
+      load(inside('b'), 1e6),
+    ]);
+    expect(Buffer.compare(many[0] as Uint8Array, B)).toBe(0);
+    expect(many[1]).toBeNull();
+    expect(Buffer.compare(many[2] as Uint8Array, B)).toBe(0);
+  });
+
+  test('refuses what is too large, no regular file, or a link', async () => {
+    symlinkSync(inside('b'), inside('link'));
+    const paths = [inside('b'), folder.path, inside('link')];
+    for (const path of paths) expect(await load(path, 299_999)).toBeInstanceOf(StorageError);
+  });
 });
 
 describe('hashing spans', () => {

@@ -94,7 +94,8 @@ export class TrackerDriver {
   readonly #tiers: TrackerTiers;
   readonly #key: number;
   readonly #contacts = new Map<TrackerUrl, TrackerContact>();
-  readonly #externalIps = new Set<string>();
+  /** Our addresses, as trackers see them. */
+  #externalIps: readonly string[] = [];
   #running = false;
   #timer: { readonly at: number; readonly cancel: Cancel } | null = null;
   #farewell: Farewell | null = null;
@@ -339,12 +340,15 @@ export class TrackerDriver {
   #deliver(answer: AnnounceResponse, url: string): void {
     log('%s: %d peers', url, answer.peers.length);
     if (answer.externalIp !== null) {
-      if (this.#externalIps.size < EXTERNAL_IPS_MAX) this.#externalIps.add(answer.externalIp);
+      const known = this.#externalIps;
+      if (known.length < EXTERNAL_IPS_MAX && !known.includes(answer.externalIp)) {
+        this.#externalIps = [...known, answer.externalIp];
+      }
       this.#events.onExternalIp(answer.externalIp, url);
     }
     const port = this.#subject.port();
     const peers = answer.peers.filter(
-      (peer) => isDialable(peer) && !(peer.port === port && this.#externalIps.has(peer.host)),
+      (peer) => isDialable(peer) && !(peer.port === port && this.#externalIps.includes(peer.host)),
     );
     if (peers.length > 0) this.#events.onPeers(peers, url);
     if (answer.warning !== null) this.#events.onWarning(new TrackerError(answer.warning, url));

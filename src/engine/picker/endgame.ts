@@ -51,7 +51,7 @@ export class Endgame {
   readonly #priorities: Uint8Array;
   readonly #alone: ReadonlySet<number>;
   /** Who was asked besides the first owner, by block index. An entry is never empty. */
-  readonly #duplicates = new Map<number, Duplicate[]>();
+  #duplicates: Map<number, Duplicate[]> | null = null;
   #duplicateCount = 0;
   #budgetBytes: number;
 
@@ -77,7 +77,7 @@ export class Endgame {
 
   /** Peers other than the first owner that were asked for this block. */
   others(blockIndex: number): readonly Duplicate[] {
-    return this.#duplicates.get(blockIndex) ?? NOBODY;
+    return this.#duplicates?.get(blockIndex) ?? NOBODY;
   }
 
   has(blockIndex: number, slot: number): boolean {
@@ -85,6 +85,7 @@ export class Endgame {
   }
 
   add(blockIndex: number, slot: number, ticket: number): void {
+    this.#duplicates ??= new Map();
     const list = this.#duplicates.get(blockIndex);
     if (list) list.push({ slot, ticket });
     else this.#duplicates.set(blockIndex, [{ slot, ticket }]);
@@ -93,11 +94,11 @@ export class Endgame {
 
   /** True if the peer was among those asked besides the first owner. */
   remove(blockIndex: number, slot: number): boolean {
-    const list = this.#duplicates.get(blockIndex);
+    const list = this.#duplicates?.get(blockIndex);
     const at = list ? list.findIndex((duplicate) => duplicate.slot === slot) : -1;
     if (!list || at < 0) return false;
     list.splice(at, 1);
-    if (list.length === 0) this.#duplicates.delete(blockIndex);
+    if (list.length === 0) this.#duplicates?.delete(blockIndex);
     this.#duplicateCount--;
     return true;
   }

@@ -30,6 +30,7 @@ const OWN_SET_MEMBER_COST = 3;
 const GOLDEN_RATIO = 0x9e3779b1;
 
 const NONE = new Uint32Array(0);
+const NO_BANDS = new Int8Array(0);
 
 export class OpenPieces {
   /** Bit per piece: is it open? Read-only to others. */
@@ -46,7 +47,7 @@ export class OpenPieces {
   #start = NONE;
   /** Priorities in use, highest first. */
   #bands: number[] = [];
-  readonly #bandOf = new Int8Array(PRIORITIES);
+  #bandOf = NO_BANDS;
   /** Buckets per band. */
   #stride = 0;
   #sorted = false;
@@ -357,7 +358,7 @@ export class OpenPieces {
     const { bits } = this;
     const { counts } = this.#availability;
     const priorities = this.#priorities;
-    const bandOf = this.#bandOf.fill(-1);
+    const bandOf = (this.#bandOf = new Int8Array(PRIORITIES).fill(-1));
     let most = 0;
     for (let i = 0; i < bits.length; i++) {
       for (let byte = bits[i]!; byte !== 0;) {

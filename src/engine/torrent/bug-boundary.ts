@@ -1,13 +1,19 @@
 import type {
   Cancel,
   Clock,
+  HttpPort,
   PeerTransport,
   RangePort,
+  RangeRequest,
+  RangeSink,
+  RangeStream,
+  Resolver,
+  ResumeStore,
   StorageFactory,
   TorrentStorage,
   World,
 } from '../../ports.ts';
-import { InternalError } from '../../errors.ts';
+import { InternalError, type TrackerError } from '../../errors.ts';
 import { logger } from '../../util/log.ts';
 
 const log = logger('torrent');
@@ -44,74 +50,140 @@ export function stopForBug(name: string, error: unknown, fail: (report: Internal
   )();
 }
 
-/** The same world, all of whose callbacks are guarded. */
+/**
+ * The same world, all of whose callbacks are guarded. Each torrent has its own, and there may be thousands: so its ports
+ * are small objects that share their methods.
+ */
 export function guardWorld(world: World, onBug: OnBug): World {
   const { http, resolver, resume, web } = world;
   return {
     ...world,
-    clock: guardClock(world.clock, onBug),
-    transports: world.transports.map((transport) => guardTransport(transport, onBug)),
-    storage: guardStorageFactory(world.storage, onBug),
-    ...(web && { web: guardRanges(web, onBug) }),
-    http: http && { get: (request, done) => http.get(request, guard(done, onBug)) },
-    resolver: resolver && {
-      resolve: (host, family, done) => resolver.resolve(host, family, guard(done, onBug)),
-    },
-    resume: resume && {
-      load: (key, done) => resume.load(key, guard(done, onBug)),
-      save: (key, record, done) => resume.save(key, record, guard(done, onBug)),
-      remove: (key, done) => resume.remove(key, guard(done, onBug)),
-      setAside: (key, done) => resume.setAside(key, guard(done, onBug)),
-    },
+    clock: new GuardedClock(world.clock, onBug),
+    transports: world.transports.map((transport) => new GuardedTransport(transport, onBug)),
+    storage: new GuardedStorageFactory(world.storage, onBug),
+    ...(web && { web: new GuardedRanges(web, onBug) }),
+    http: http && new GuardedHttp(http, onBug),
+    resolver: resolver && new GuardedResolver(resolver, onBug),
+    resume: resume && new GuardedResume(resume, onBug),
   };
 }
 
-function guardRanges(web: RangePort, onBug: OnBug): RangePort {
-  return {
-    stream: (request, sink) =>
-      web.stream(request, {
-        onHead: (head) => {
-          let goesOn = false;
-          guard(() => (goesOn = sink.onHead(head)), onBug)();
-          return goesOn;
-        },
-        onData: guard((chunk) => sink.onData(chunk), onBug),
-        onEnd: guard(() => sink.onEnd(), onBug),
-        onFail: guard((error) => sink.onFail(error), onBug),
-      }),
-  };
+/** A port, and who hears what its callbacks throw. */
+class Guarded<Port> {
+  protected readonly port: Port;
+  protected readonly onBug: OnBug;
+
+  constructor(port: Port, onBug: OnBug) {
+    this.port = port;
+    this.onBug = onBug;
+  }
+
+  protected guard<A extends unknown[]>(fn: (...args: A) => void): (...args: A) => void {
+    return guard(fn, this.onBug);
+  }
 }
 
-function guardClock(clock: Clock, onBug: OnBug): Clock {
-  return {
-    now: () => clock.now(),
-    at: (time, fn): Cancel => clock.at(time, guard(fn, onBug)),
-  };
+class GuardedClock extends Guarded<Clock> implements Clock {
+  now(): number {
+    return this.port.now();
+  }
+
+  at(time: number, fn: () => void): Cancel {
+    return this.port.at(time, this.guard(fn));
+  }
 }
 
-function guardTransport(transport: PeerTransport, onBug: OnBug): PeerTransport {
-  return {
-    dial: (to, timeoutMs, done, encryption) => transport.dial(to, timeoutMs, guard(done, onBug), encryption),
-    onInbound: (listener, encryption) => transport.onInbound(guard(listener, onBug), encryption),
-    get listenPort() {
-      return transport.listenPort;
-    },
-  };
+class GuardedTransport extends Guarded<PeerTransport> implements PeerTransport {
+  get listenPort(): number {
+    return this.port.listenPort;
+  }
+
+  dial(...[to, timeoutMs, done, encryption]: Parameters<PeerTransport['dial']>): Cancel {
+    return this.port.dial(to, timeoutMs, this.guard(done), encryption);
+  }
+
+  onInbound(...[listener, encryption]: Parameters<PeerTransport['onInbound']>): void {
+    this.port.onInbound(this.guard(listener), encryption);
+  }
 }
 
-function guardStorageFactory(factory: StorageFactory, onBug: OnBug): StorageFactory {
-  return { open: (metaInfo, options) => guardStorage(factory.open(metaInfo, options), onBug) };
+class GuardedHttp extends Guarded<HttpPort> implements HttpPort {
+  get(...[request, done]: Parameters<HttpPort['get']>): Cancel {
+    return this.port.get(request, this.guard(done));
+  }
 }
 
-function guardStorage(storage: TorrentStorage, onBug: OnBug): TorrentStorage {
-  return {
-    stat: (done) => storage.stat(guard(done, onBug)),
-    checkPiece: (piece, done) => storage.checkPiece(piece, guard(done, onBug)),
-    writePiece: (piece, slab, wantDigests, done) =>
-      storage.writePiece(piece, slab, wantDigests, guard(done, onBug)),
-    read: (piece, begin, into, done) => storage.read(piece, begin, into, guard(done, onBug)),
-    setWanted: (wanted) => storage.setWanted(wanted),
-    flush: (done) => storage.flush(guard(done, onBug)),
-    close: (done) => storage.close(guard(done, onBug)),
-  };
+class GuardedResolver extends Guarded<Resolver> implements Resolver {
+  resolve(...[host, family, done]: Parameters<Resolver['resolve']>): Cancel {
+    return this.port.resolve(host, family, this.guard(done));
+  }
+}
+
+class GuardedResume extends Guarded<ResumeStore> implements ResumeStore {
+  load(...[key, done]: Parameters<ResumeStore['load']>): void {
+    this.port.load(key, this.guard(done));
+  }
+
+  save(...[key, record, done]: Parameters<ResumeStore['save']>): void {
+    this.port.save(key, record, this.guard(done));
+  }
+
+  remove(key: string, done: () => void): void {
+    this.port.remove(key, this.guard(done));
+  }
+
+  setAside(key: string, done: () => void): void {
+    this.port.setAside(key, this.guard(done));
+  }
+}
+
+class GuardedRanges extends Guarded<RangePort> implements RangePort {
+  stream(request: RangeRequest, sink: RangeSink): RangeStream {
+    return this.port.stream(request, {
+      onHead: (head) => {
+        let goesOn = false;
+        this.guard(() => (goesOn = sink.onHead(head)))();
+        return goesOn;
+      },
+      onData: this.guard((chunk: Uint8Array) => sink.onData(chunk)),
+      onEnd: this.guard(() => sink.onEnd()),
+      onFail: this.guard((error: TrackerError) => sink.onFail(error)),
+    });
+  }
+}
+
+class GuardedStorageFactory extends Guarded<StorageFactory> implements StorageFactory {
+  open(...[metaInfo, options]: Parameters<StorageFactory['open']>): TorrentStorage {
+    return new GuardedStorage(this.port.open(metaInfo, options), this.onBug);
+  }
+}
+
+class GuardedStorage extends Guarded<TorrentStorage> implements TorrentStorage {
+  stat(...[done]: Parameters<TorrentStorage['stat']>): void {
+    this.port.stat(this.guard(done));
+  }
+
+  checkPiece(...[piece, done]: Parameters<TorrentStorage['checkPiece']>): void {
+    this.port.checkPiece(piece, this.guard(done));
+  }
+
+  writePiece(...[piece, slab, wantDigests, done]: Parameters<TorrentStorage['writePiece']>): void {
+    this.port.writePiece(piece, slab, wantDigests, this.guard(done));
+  }
+
+  read(...[piece, begin, into, done]: Parameters<TorrentStorage['read']>): void {
+    this.port.read(piece, begin, into, this.guard(done));
+  }
+
+  setWanted(wanted: readonly boolean[]): void {
+    this.port.setWanted(wanted);
+  }
+
+  flush(...[done]: Parameters<TorrentStorage['flush']>): void {
+    this.port.flush(this.guard(done));
+  }
+
+  close(done: () => void): void {
+    this.port.close(this.guard(done));
+  }
 }

@@ -31,15 +31,16 @@ export interface ChokeRoundsHost {
  * `FirstCopies` say which pieces a seed gives first.
  */
 export class ChokeRounds {
-  readonly firstCopies: FirstCopies;
-  readonly #choker: Choker<PeerSession>;
+  // Made for the first peer: most of a client's thousands of torrents never see one.
+  #madeCopies: FirstCopies | null = null;
+  #madeChoker: Choker<PeerSession> | null = null;
+  readonly #rng: Rng;
+  readonly #slots: number | null;
   readonly #host: ChokeRoundsHost;
   readonly #policy: ChokerPolicy;
   /** Since the slots were counted last. */
   #sentBytes = 0;
   #isServing = false;
-  /** Slots follow the measured rate. */
-  readonly #isAuto: boolean;
   /** Each torrent has its own beat, so that the rounds of many do not coincide. */
   #beat: number;
 
@@ -47,10 +48,31 @@ export class ChokeRounds {
   constructor(rng: Rng, slots: number | null, host: ChokeRoundsHost, policy: ChokerPolicy = 'tit-for-tat') {
     this.#host = host;
     this.#policy = policy;
-    this.#isAuto = slots === null;
-    this.#choker = new Choker(rng.fork('choker'), slots ?? slotsFor(0, host.geometry.pieceLength));
-    this.firstCopies = new FirstCopies(host, rng.fork('first copies'), host.options.superSeed ?? false);
+    this.#rng = rng;
+    this.#slots = slots;
     this.#beat = rng.below(CHOKE_ROUND_BEATS);
+  }
+
+  get firstCopies(): FirstCopies {
+    const { options } = this.#host;
+    return (this.#madeCopies ??= new FirstCopies(
+      this.#host,
+      this.#rng.fork('first copies'),
+      options.superSeed ?? false,
+    ));
+  }
+
+  get #choker(): Choker<PeerSession> {
+    const { pieceLength } = this.#host.geometry;
+    return (this.#madeChoker ??= new Choker(
+      this.#rng.fork('choker'),
+      this.#slots ?? slotsFor(0, pieceLength),
+    ));
+  }
+
+  /** Slots follow the measured rate. */
+  get #isAuto(): boolean {
+    return this.#slots === null;
   }
 
   /** Once a second. */

@@ -33,7 +33,8 @@ export interface KnownPeer {
 export class PeerRoster {
   readonly #rng: Rng;
   readonly #peers = new Map<string, KnownPeer>();
-  readonly #bans = new BanList();
+  /** Made for the first one. */
+  #bans: BanList | null = null;
 
   constructor(rng: Rng) {
     this.#rng = rng;
@@ -109,7 +110,7 @@ export class PeerRoster {
     for (const peer of this.#peers.values()) {
       if (peer.state !== 'idle' || peer.banned || peer.dialAt > now) continue;
       if (peer.failures >= DIAL_FAILURES_MAX && !lastResort) continue;
-      if (!this.#bans.hasHost(peer.address.host)) ready.push(peer);
+      if (this.#bans?.hasHost(peer.address.host) !== true) ready.push(peer);
     }
     if (ready.length <= 1) return ready;
     this.#rng.shuffle(ready);
@@ -157,25 +158,25 @@ export class PeerRoster {
 
   /** A piece came from this peer alone and was wrong. False if it was banned before. */
   ban(address: PeerAddress | null, host: string, peerId: Uint8Array, piece: number): boolean {
-    if (!this.#bans.add(address, host, peerId, piece)) return false;
+    if (!(this.#bans ??= new BanList()).add(address, host, peerId, piece)) return false;
     const known = address ? this.add(address, 'inbound') : null;
     if (known) known.banned = true;
     return true;
   }
 
   isBanned(address: PeerAddress | null, host: string, peerId: Uint8Array): boolean {
-    if (this.#bans.has(peerId) || this.#bans.hasHost(host)) return true;
+    if (this.#bans?.has(peerId) === true || this.#bans?.hasHost(host) === true) return true;
     return address !== null && (this.get(address)?.banned ?? false);
   }
 
   /** Somebody had this piece right. */
   onVerified(piece: number): void {
-    this.#bans.confirm(piece);
+    this.#bans?.confirm(piece);
   }
 
   /** Nobody is left to ask: gives those another chance who may have been banned for a mistake of the torrent. */
   pardon(now: number): void {
-    for (const address of this.#bans.pardon()) {
+    for (const address of this.#bans?.pardon() ?? []) {
       const peer = this.get(address);
       if (!peer) continue;
       peer.banned = false;

@@ -60,7 +60,9 @@ export class PieceFlow {
   readonly #storage: TorrentStorage;
   readonly #observer: TorrentObserver;
   readonly #events: PieceFlowEvents;
-  readonly #verifier: PieceVerifier;
+  readonly #clock: Clock;
+  /** Made for the first piece: a torrent that seeds receives none. */
+  #verifier: PieceVerifier | null = null;
 
   constructor(
     parts: PieceFlowParts,
@@ -72,13 +74,19 @@ export class PieceFlow {
     this.#parts = parts;
     this.#storage = storage;
     this.#observer = observer;
+    this.#clock = clock;
     this.#events = events;
-    this.#verifier = new PieceVerifier(storage, parts.assembler, new Blame(), clock, {
+  }
+
+  #makeVerifier(): PieceVerifier {
+    const events = this.#events;
+    const { assembler, picker } = this.#parts;
+    return new PieceVerifier(this.#storage, assembler, new Blame(), this.#clock, {
       onVerified: (piece, from, guilty) => this.#onVerified(piece, from, guilty),
       onRejected: (piece, from, guilty) => this.#onRejected(piece, from, guilty),
       onLost: (piece, error) => {
-        parts.picker.onFailed(piece);
-        observer.onWarning(error);
+        picker.onFailed(piece);
+        this.#observer.onWarning(error);
       },
       onDiskError: (error) => events.onDiskError(error),
       findFiles: (done) => this.#findFiles(done),
@@ -88,7 +96,7 @@ export class PieceFlow {
 
   /** The disk is slower than the network: new pieces wait, so that memory holds what arrives and not what is stored. */
   get isBehind(): boolean {
-    const waiting = this.#verifier.inFlight;
+    const waiting = this.#verifier?.inFlight ?? 0;
     return waiting > BEHIND_PIECES && waiting * this.#parts.geometry.pieceLength > BEHIND_BYTES;
   }
 
@@ -98,30 +106,32 @@ export class PieceFlow {
     others.length = 0;
     picker.othersRequesting(from.peer, piece, block, others);
     for (const other of others) (other as PeerSession).requester.withdraw(piece, block);
-    if (picker.isPieceReceived(piece)) this.#verifier.verify(piece);
+    if (picker.isPieceReceived(piece)) (this.#verifier ??= this.#makeVerifier()).verify(piece);
   }
 
   /** Once a second. */
   onBeat(now: number): void {
-    this.#verifier.onBeat(now);
+    this.#verifier?.onBeat(now);
     this.#dropIdle();
     if (this.#parts.assembler.noteBeat()) this.#dropStuck();
   }
 
   /** The disk is said to be well again. */
   retryNow(): void {
-    this.#verifier.retryNow(this.#parts.now());
+    this.#verifier?.retryNow(this.#parts.now());
   }
 
   /** Waits for what is being hashed and written, then lets go of the rest. */
   stop(done: () => void): void {
-    this.#verifier.whenIdle(() => {
+    const end = (): void => {
       const { assembler, cache } = this.#parts;
-      this.#verifier.stop();
+      this.#verifier?.stop();
       cache.close();
       for (const { piece } of [...assembler.pieces()]) assembler.release(piece);
       done();
-    });
+    };
+    if (this.#verifier) this.#verifier.whenIdle(end);
+    else end();
   }
 
   /** A piece is ours: verified now, or believed from the last run. Returns the wanted files that are whole by it. */

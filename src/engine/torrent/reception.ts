@@ -23,15 +23,22 @@ export class Reception {
   readonly #deps: TorrentDeps;
   /** Null if this torrent has nothing to do with the DHT. */
   readonly #dht: DhtPorts | null;
-  readonly #messages: readonly ExtendedMessage[];
-  readonly #turnover: Turnover;
+  // Made for the first peer: most of a client's thousands of torrents never see one.
+  #madeMessages: readonly ExtendedMessage[] | null = null;
+  #madeTurnover: Turnover | null = null;
 
   constructor(torrent: Torrent, deps: TorrentDeps) {
     this.#torrent = torrent;
     this.#deps = deps;
     this.#dht = mayFindPeersBy('dht', torrent.metaInfo) ? deps.dht : null;
-    this.#messages = extendedMessagesOf(torrent, deps);
-    this.#turnover = new Turnover(() => torrent.swarm.sessions, deps.ranks);
+  }
+
+  get #messages(): readonly ExtendedMessage[] {
+    return (this.#madeMessages ??= extendedMessagesOf(this.#torrent, this.#deps));
+  }
+
+  get #turnover(): Turnover {
+    return (this.#madeTurnover ??= new Turnover(() => this.#torrent.swarm.sessions, this.#deps.ranks));
   }
 
   /** Once a second while anybody is connected. */

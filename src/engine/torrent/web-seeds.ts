@@ -49,7 +49,7 @@ export class WebSeeds {
   readonly #deps: TorrentDeps;
   readonly #onWarning: (error: TorrentTsError) => void;
   readonly #seeds = new Map<string, Seed>();
-  readonly #host: WebSeedHost | null;
+  #host: WebSeedHost | null = null;
   /** The names that the servers know the files by, once they are needed. */
   #paths: readonly (readonly Uint8Array[])[] | null = null;
   #active = 0;
@@ -58,8 +58,6 @@ export class WebSeeds {
     this.#torrent = torrent;
     this.#deps = deps;
     this.#onWarning = onWarning;
-    const { clock, web } = deps.world;
-    this.#host = web ? this.#hostOf(clock, web) : null;
     this.add(torrent.options.webSeeds ?? []);
   }
 
@@ -75,11 +73,13 @@ export class WebSeeds {
   /** Takes as many into the swarm as there is room for. Also once a second. */
   fill(now: number): void {
     const { roster } = this.#torrent;
-    if (!this.#host || this.#seeds.size === 0 || this.#torrent.state !== 'downloading') return;
+    const { clock, web } = this.#deps.world;
+    if (!web || this.#seeds.size === 0 || this.#torrent.state !== 'downloading') return;
+    const host = (this.#host ??= this.#hostOf(clock, web));
     for (const seed of this.#seeds.values()) {
       if (this.#active >= ACTIVE_MAX || this.#torrent.freeConnections <= 0) return;
       if (seed.link || seed.retryAt > now) continue;
-      if (!roster.isBanned(null, seed.remote.host, seed.peerId)) this.#use(seed, this.#host);
+      if (!roster.isBanned(null, seed.remote.host, seed.peerId)) this.#use(seed, host);
     }
   }
 
