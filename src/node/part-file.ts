@@ -1,4 +1,5 @@
 import { equalBytes, readU32, toHex, utf8, writeU32 } from '../util/bytes.ts';
+import { SparseMap } from '../util/sparse-map.ts';
 
 /**
  * The index of a part file: which pieces have bytes there, and where.
@@ -24,7 +25,7 @@ export class PartIndex {
   readonly #infoHash: Uint8Array;
   readonly #pieceLength: number;
   readonly #pieceCount: number;
-  readonly #slots = new Map<number, number>();
+  readonly #slots = new SparseMap<number, number>();
   readonly #free: number[] = [];
   #slotCount = 0;
   /** Does the file exist? */

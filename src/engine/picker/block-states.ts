@@ -6,6 +6,7 @@
  * received. Further peers asked for the same block are the endgame's business.
  */
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
+import { SparseMap } from '../../util/sparse-map.ts';
 
 /** Block states above every peer slot. */
 export const FREE = 0xffff;
@@ -44,7 +45,7 @@ export class PartialPiece {
 
 export class PartialPieces {
   readonly #geometry: PieceGeometry;
-  readonly #byPiece = new Map<number, PartialPiece>();
+  readonly #byPiece = new SparseMap<number, PartialPiece>();
   readonly #withFree: PartialPiece[] = [];
   readonly #spare: PartialPiece[] = [];
 

@@ -4,6 +4,7 @@ import type { PeerAddress } from '../../util/ip.ts';
 import type { OutboundEncryption } from '../../wire/mse/negotiation.ts';
 import { CONNECT_TIMEOUT_MS, DIALS_PER_SECOND, HALF_OPEN_MAX } from '../limits.ts';
 import type { KnownPeer, PeerRoster } from './peer-roster.ts';
+import { SparseMap } from '../../util/sparse-map.ts';
 
 /** How many dials may be made; shared by all torrents of an engine. */
 export class DialBudget {
@@ -54,7 +55,7 @@ export class Dialer {
   readonly #budget: DialBudget;
   readonly #roster: PeerRoster;
   readonly #host: DialerHost;
-  readonly #pending = new Map<KnownPeer, Cancel>();
+  readonly #pending = new SparseMap<KnownPeer, Cancel>();
 
   constructor(
     clock: Clock,

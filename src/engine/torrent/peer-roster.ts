@@ -12,6 +12,7 @@ import {
 } from '../limits.ts';
 import { BanList } from './ban-list.ts';
 import { firstManners, onDialWorked, type DialManners } from './dial-manners.ts';
+import { SparseMap } from '../../util/sparse-map.ts';
 
 /** Where addresses come from. */
 export type PeerSource = Exclude<AnySource, 'web-seed'>;
@@ -32,7 +33,7 @@ export interface KnownPeer {
 /** The peers of one torrent that we know of: when to dial whom, and whom never. */
 export class PeerRoster {
   readonly #rng: Rng;
-  readonly #peers = new Map<string, KnownPeer>();
+  readonly #peers = new SparseMap<string, KnownPeer>();
   /** Made for the first one. */
   #bans: BanList | null = null;
 

@@ -2,6 +2,7 @@ import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import { assert } from '../../util/assert.ts';
 import { BLOCK_LENGTH } from '../../util/block-length.ts';
 import type { Slab, SlabPool } from '../../util/slab-pool.ts';
+import { SparseMap } from '../../util/sparse-map.ts';
 
 /**
  * Pieces on their way in: their buffers, and who fills which block.
@@ -47,7 +48,7 @@ export class PartialPiece {
 export class PieceAssembler {
   readonly #geometry: PieceGeometry;
   readonly #pool: SlabPool;
-  readonly #partials = new Map<number, PartialPiece>();
+  readonly #partials = new SparseMap<number, PartialPiece>();
   /** Most blocks in a row belong to the same piece. */
   #last: PartialPiece | null = null;
   /** A piece had to wait for a buffer since the last beat. */

@@ -4,6 +4,7 @@ import type { TorrentStorage } from '../../ports.ts';
 import type { Slab, SlabPool } from '../../util/slab-pool.ts';
 import type { BlockSource } from '../../wire/link.ts';
 import { READ_EXTENT_LENGTH } from '../limits.ts';
+import { SparseMap } from '../../util/sparse-map.ts';
 
 /**
  * Pieces read from disk for uploads, in extents of up to 1 MiB: one read serves the 64 requests that follow each
@@ -50,7 +51,7 @@ export class ReadCache {
   readonly #pool: SlabPool;
   readonly #onError: (error: StorageError, piece: number) => void;
   /** Least recently used first. */
-  readonly #extents = new Map<number, Extent>();
+  readonly #extents = new SparseMap<number, Extent>();
   readonly #extentLength: number;
   readonly #extentsPerPiece: number;
   readonly #starved = new Set<ExtentWaiter>();

@@ -14,6 +14,7 @@ import { WebSeedLink, type WebSeedHost } from '../transport/web-seed-link.ts';
 import { WebSeedUrls } from '../transport/web-seed-urls.ts';
 import type { Torrent } from './torrent.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
+import { SparseMap } from '../../util/sparse-map.ts';
 
 const log = logger('web-seeds');
 
@@ -48,7 +49,7 @@ export class WebSeeds {
   readonly #torrent: Torrent;
   readonly #deps: TorrentDeps;
   readonly #onWarning: (error: TorrentTsError) => void;
-  readonly #seeds = new Map<string, Seed>();
+  readonly #seeds = new SparseMap<string, Seed>();
   #host: WebSeedHost | null = null;
   /** The names that the servers know the files by, once they are needed. */
   #paths: readonly (readonly Uint8Array[])[] | null = null;
