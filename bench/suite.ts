@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createAndVerify } from './cases/create.ts';
 import { crowd, oursForAll } from './cases/crowd.ts';
-import { idle } from './cases/idle.ts';
+import { idle, idleConnections } from './cases/idle.ts';
 import { limits } from './cases/limit.ts';
 import { TRACKER_PORT, transfers, type Transfer } from './cases/transfer.ts';
 import { others, ours } from './support/clients.ts';
@@ -28,6 +28,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '5' },
     only: { type: 'string', multiple: true, default: [...CASES] },
     torrents: { type: 'string', default: '10000' },
+    connections: { type: 'string', default: '2000' },
     output: { type: 'string' },
   },
 });
@@ -75,7 +76,10 @@ if (wanted('crowd'))
   add(await crowd(content, [oursForAll, ...(libtorrent ? [libtorrent] : [])], runs, folder));
 if (wanted('limit')) add(await limits(content, Math.min(runs, 3), folder));
 if (wanted('create')) add(await createAndVerify(content, runs, folder));
-if (wanted('idle')) add(await idle(Number(values.torrents), folder));
+if (wanted('idle')) {
+  add(await idle(Number(values.torrents), folder));
+  add([await idleConnections(Number(values.connections), folder)]);
+}
 const command = `npm run ${values.peers ? 'bench:peers' : 'bench'} -- ${process.argv.slice(2).join(' ')}`;
 const name = values.peers ? 'peers' : 'ours';
 console.log(`\n${writeResults(values.output ?? `bench/results/${name}.local.json`, command, runs, rows)}`);

@@ -1,4 +1,4 @@
-/** Thousands of torrents that seed and do nothing: how fast they start, and what each of them costs. */
+/** Thousands of torrents or connections that do nothing: what each of them costs, and how fast torrents start. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -12,6 +12,13 @@ export interface IdleFigures {
   readonly residentKiB: number;
   readonly loopMaxMs: number;
   readonly announces: number;
+}
+
+export interface IdleSwarmFigures {
+  readonly connected: number;
+  readonly heapKiB: number;
+  readonly residentKiB: number;
+  readonly cpuPercent: number;
 }
 
 /** The first run has no resume records and reads everything; the second starts from them. */
@@ -37,4 +44,22 @@ export async function idle(torrents: number, folder: string): Promise<Row[]> {
     });
   }
   return rows;
+}
+
+/** What a connection costs whose peer wants nothing. */
+export async function idleConnections(connections: number, folder: string): Promise<Row> {
+  const script = fileURLToPath(new URL('../support/idle-swarm.js', import.meta.url));
+  const child = fork(script, [`${connections}`, join(folder, 'idle-swarm')], { execArgv: ['--expose-gc'] });
+  const [figures] = (await once(child, 'message')) as [IdleSwarmFigures];
+  await once(child, 'exit');
+  return {
+    what: `${connections} connections of one torrent that are idle`,
+    who: 'ours',
+    ok: figures.connected >= connections,
+    figures: {
+      'heap KiB each': figures.heapKiB,
+      'resident KiB each': figures.residentKiB,
+      'CPU %': figures.cpuPercent,
+    },
+  };
 }
