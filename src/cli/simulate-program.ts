@@ -74,7 +74,11 @@ export function addSimulate(program: Command, runner: Runner): void {
     )
     .addOption(new Option('--join <duration>', 'they join within this time').argParser(parse.parseDuration))
     .addOption(new Option('--super-seed', 'the seeder hides what it has (BEP 16)'))
+    .addOption(new Option('--no-super-seed').hideHelp())
+    .addOption(new Option('--pex', 'peers tell each other of peers, as usual').hideHelp())
+    .addOption(new Option('--no-pex', 'peers learn of peers from the tracker alone'))
     .addOption(new Option('--leave', 'they leave when complete, instead of seeding'))
+    .addOption(new Option('--no-leave').hideHelp())
     .addOption(
       new Option(
         '--picker <names>',

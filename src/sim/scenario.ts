@@ -46,6 +46,8 @@ export interface Scenario {
   readonly lossPerMinute: number;
   /** Downloaders join within so many milliseconds; 0: all at once. */
   readonly joinWithinMs: number;
+  /** Peers tell each other of peers (BEP 11); the tracker alone does without it. */
+  readonly pex: boolean;
   /** The seeder hides what it has (BEP 16). */
   readonly superSeed: boolean;
   /** Downloaders leave when they are complete, instead of seeding to the end. */
@@ -154,6 +156,7 @@ export function buildSwarm(scenario: Scenario, checkEvery = 0): SimSwarm {
     connectionsMax: scenario.links,
     ...(scenario.slots > 0 ? { uploadSlots: scenario.slots } : {}),
     choker: scenario.choker,
+    pex: scenario.pex,
   };
   const all: SimPeerOptions = { latencyMs, engine, picker: scenario.picker, keepsRecords: false };
   swarm.add({

@@ -121,6 +121,24 @@ describe('simulate', () => {
     context.interrupt.dispose();
   });
 
+  test.each([
+    ['textbook', ['--no-pex', '--leave', '--super-seed'], { pex: false, leave: true, superSeed: true }],
+    ['ten-thousand', ['--pex', '--no-leave'], { pex: true, leave: false }],
+    ['textbook', [], {}],
+  ])('in %s %j means what it says, and nothing is said without a flag', async (name, args, meant) => {
+    const program = createProgram('0', {
+      context: () => stage().context,
+      done: () => undefined,
+      write: () => undefined,
+      writeError: () => undefined,
+    });
+    const command = program.commands.find((each) => each.name() === 'simulate')!;
+    command.action(() => undefined);
+    await program.parseAsync(['simulate', '--scenario', name, ...args], { from: 'user' });
+    const { pex, leave, superSeed } = command.opts<SimulateFlags>();
+    expect(JSON.parse(JSON.stringify({ pex, leave, superSeed }))).toEqual(meant);
+  });
+
   test('the help names the scenarios that there are', () => {
     const program = createProgram('0', {
       context: () => stage().context,

@@ -26,6 +26,7 @@ export interface SimulateFlags {
   readonly freeRiders?: number;
   readonly loss?: number;
   readonly join?: number;
+  readonly pex?: boolean;
   readonly superSeed?: boolean;
   readonly leave?: boolean;
   readonly picker?: readonly PickerPolicy[];
@@ -94,6 +95,7 @@ function scenarioOf({ scenario }: Simulator, flags: SimulateFlags): Scenario {
     freeRiders: freeRiders === undefined ? undefined : freeRiders / 100,
     lossPerMinute: loss === undefined ? undefined : loss / 100,
     joinWithinMs: flags.join,
+    pex: flags.pex,
     superSeed: flags.superSeed,
     leaveWhenComplete: leave,
     grainMs: flags.grain,
