@@ -88,9 +88,13 @@ describe('help', () => {
       .split(' ')
       .reduce((outer, name) => outer.commands.find((each) => each.name() === name)!, program());
     const help = command.helpInformation();
-    for (const option of command.options) {
+    for (const option of command.options.filter(({ hidden }) => !hidden)) {
       expect(help).toContain(option.long);
       expect(option.description).not.toBe('');
+    }
+    // Only the other half of a switch whose one half is shown may hide.
+    for (const { long } of command.options.filter(({ hidden }) => hidden)) {
+      expect(help).toContain(long!.startsWith('--no-') ? `--${long!.slice(5)}` : `--no-${long!.slice(2)}`);
     }
     for (const line of help.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
