@@ -1,5 +1,5 @@
 import type { PeerAddress } from '../util/ip.ts';
-import { networkOf } from './contact.ts';
+import { voiceOf } from '../util/voice.ts';
 import { factsOf } from './host-facts.ts';
 
 /** Voters remembered, the latest. */
@@ -12,7 +12,7 @@ const VOTERS_MIN = 10;
  * must agree. Nodes in local networks see another address than the rest of the world, so their voices count apart.
  */
 export class AddressVotes {
-  /** By network of the voter, the latest last. */
+  /** By voice (`voiceOf`), the latest last. */
   readonly #votes = new Map<string, string>();
   #localView: string | null = null;
 
@@ -22,9 +22,9 @@ export class AddressVotes {
       return;
     }
     if (factsOf(host).isLocal) return;
-    const network = networkOf(voter);
-    this.#votes.delete(network);
-    this.#votes.set(network, host);
+    const voice = voiceOf(voter.host);
+    this.#votes.delete(voice);
+    this.#votes.set(voice, host);
     if (this.#votes.size > VOTERS_MAX) this.#votes.delete(this.#votes.keys().next().value!);
   }
 

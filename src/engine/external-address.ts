@@ -1,4 +1,5 @@
 import { canonicalIp, ipFamily, isLocalIp, type IpFamily } from '../util/ip.ts';
+import { voiceOf } from '../util/voice.ts';
 
 /** Voters kept per family; the oldest go first, so that a new address wins after a move. libtorrent counts 50 too. */
 const VOTERS_MAX = 50;
@@ -8,11 +9,11 @@ const VOTES_MIN = 2;
 /**
  * The addresses that others see us at, found by vote.
  *
- * Trackers (BEP 24), peers (`yourip`, BEP 10) and nodes of the DHT (BEP 42) each say what they see; each is one voice,
- * named by its host, and each may lie. What most of them say is taken, once two agree and nobody else has as many.
+ * Trackers (BEP 24), peers (`yourip`, BEP 10) and nodes of the DHT (BEP 42) each say what they see, and each may lie. All of
+ * a network are one voice (`voiceOf`), since one liar may have all its addresses. What most of them say is taken, once two agree and nobody else has as many.
  */
 export class ExternalAddress {
-  /** What each voter said last, oldest first. */
+  /** What each voice said last, oldest first. */
   readonly #votes = new Map<IpFamily, Map<string, string>>();
   readonly #winners = new Map<IpFamily, string>();
   #version = 0;
@@ -42,8 +43,9 @@ export class ExternalAddress {
     const family = ipFamily(host) as IpFamily;
     const votes = this.#votes.get(family) ?? new Map<string, string>();
     this.#votes.set(family, votes);
-    votes.delete(voter);
-    votes.set(voter, host);
+    const voice = voiceOf(voter);
+    votes.delete(voice);
+    votes.set(voice, host);
     const [oldest] = votes.keys();
     if (votes.size > VOTERS_MAX) votes.delete(oldest!);
     const winner = winnerOf(votes);

@@ -17,6 +17,14 @@ test('one network has one vote, however many nodes it has', () => {
   expect(votes.agreed()).toBeNull();
 });
 
+test('a /48 of IPv6 has one vote: whoever is given one has 65,536 networks', () => {
+  const votes = new AddressVotes();
+  for (let i = 0; i < 200; i++) votes.vote({ host: `2600:1:2:${i.toString(16)}::1`, port: 1 }, '2600:9::9');
+  expect(votes.agreed()).toBeNull();
+  for (let i = 0; i < 10; i++) votes.vote({ host: `2600:1:${i.toString(16)}::1`, port: 1 }, '2600:9::9');
+  expect(votes.agreed()).toBe('2600:9::9');
+});
+
 test('without a majority nothing is agreed', () => {
   const votes = new AddressVotes();
   for (let i = 0; i < 20; i++) votes.vote(voter(i), i % 2 === 0 ? '9.9.9.9' : `8.8.8.${i}`);

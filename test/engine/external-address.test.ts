@@ -6,7 +6,7 @@ test('one voice is no proof of our address, two that agree are', () => {
   external.vote('9.0.0.1', '5.5.5.5');
   external.vote('9.0.0.1', '5.5.5.5');
   expect(external.of(4)).toBeNull();
-  external.vote('9.0.0.2', '::ffff:5.5.5.5');
+  external.vote('9.0.1.1', '::ffff:5.5.5.5');
   expect(external.of(4)).toBe('5.5.5.5');
   expect(external.of(6)).toBeNull();
   expect(external.version).toBe(1);
@@ -36,4 +36,25 @@ test('what others on our network see says nothing about the world', () => {
     external.vote('b', ip);
   }
   expect([external.of(4), external.of(6), external.version]).toEqual([null, null, 0]);
+});
+
+test.each([
+  ['a /24 of IPv4', (i: number) => `9.0.0.${i}`],
+  ['a /48 of IPv6', (i: number) => `2001:db8:7:${i.toString(16)}::${i}`],
+  ['the names below one domain', (i: number) => `tracker${i}.liar.example`],
+])('%s is one voice, however many speak out of it', (_, voter) => {
+  const external = new ExternalAddress();
+  for (let i = 1; i < 200; i++) external.vote(voter(i), '6.6.6.6');
+  expect(external.of(4)).toBeNull();
+  external.vote('9.1.0.1', '5.5.5.5');
+  external.vote('9.2.0.1', '5.5.5.5');
+  expect(external.of(4)).toBe('5.5.5.5');
+});
+
+test('ten voices are of ten networks', () => {
+  const external = new ExternalAddress();
+  for (let i = 0; i < 250; i++) external.vote(`9.0.${i % 9}.${i}`, '5.5.5.5');
+  expect(external.of(4, 10)).toBeNull();
+  external.vote('9.0.9.1', '5.5.5.5');
+  expect(external.of(4, 10)).toBe('5.5.5.5');
 });

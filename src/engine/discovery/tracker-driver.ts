@@ -64,8 +64,8 @@ export interface AnnounceSubject {
 export interface TrackerDriverEvents {
   /** Dialable addresses, at most 3000. */
   onPeers(peers: readonly PeerAddress[], url: string): void;
-  /** Our address as one tracker sees it (BEP 24): a vote, no proof. */
-  onExternalIp(ip: string, url: string): void;
+  /** Our address as one tracker, named by its host, sees it (BEP 24): a vote, no proof. */
+  onExternalIp(ip: string, tracker: string): void;
   /**
    * A tracker failed over every address family, or its address is of no use. It is tried again where that makes
    * sense.
@@ -332,19 +332,19 @@ export class TrackerDriver {
     } else {
       contact.onAnswer(family, result, now);
       this.#tiers.promote(contact.url);
-      this.#deliver(result, contact.url.text);
+      this.#deliver(result, contact.url);
     }
     if (this.#running) this.#runTiers();
   }
 
-  #deliver(answer: AnnounceResponse, url: string): void {
+  #deliver(answer: AnnounceResponse, { text: url, host: tracker }: TrackerUrl): void {
     log('%s: %d peers', url, answer.peers.length);
     if (answer.externalIp !== null) {
       const known = this.#externalIps;
       if (known.length < EXTERNAL_IPS_MAX && !known.includes(answer.externalIp)) {
         this.#externalIps = [...known, answer.externalIp];
       }
-      this.#events.onExternalIp(answer.externalIp, url);
+      this.#events.onExternalIp(answer.externalIp, tracker);
     }
     const port = this.#subject.port();
     const peers = answer.peers.filter(

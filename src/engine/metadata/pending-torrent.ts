@@ -449,7 +449,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
   #trackerEvents(): TrackerDriverEvents {
     return {
       onPeers: (peers) => this.onPeersFound(peers, 'tracker'),
-      onExternalIp: (ip, url) => this.#deps.external.vote(url, ip),
+      onExternalIp: (ip, tracker) => this.#deps.external.vote(tracker, ip),
       onWarning: (error) => this.#observer.onWarning(error),
     };
   }

@@ -103,8 +103,8 @@ class PeerSearch implements AnnounceSubject, DiscoverySubject, TrackerDriverEven
     this.#torrent.onPeersFound(peers, source);
   }
 
-  onExternalIp(ip: string, url: string): void {
-    this.#deps.external.vote(url, ip);
+  onExternalIp(ip: string, tracker: string): void {
+    this.#deps.external.vote(tracker, ip);
   }
 
   onWarning(error: TrackerError): void {

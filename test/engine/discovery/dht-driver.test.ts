@@ -180,10 +180,10 @@ describe('the first nodes', () => {
     const external = new ExternalAddress();
     const { driver } = dht.add({}, { external });
     const first = driver.stats()[0]!.id;
-    for (let i = 0; i < 9; i++) external.vote(`9.0.0.${i}`, '55.1.2.3');
+    for (let i = 0; i < 9; i++) external.vote(`9.0.${i}.1`, '55.1.2.3');
     dht.run(MINUTE);
     expect(driver.stats()[0]!.id).toBe(first);
-    external.vote('9.0.0.9', '55.1.2.3');
+    external.vote('9.0.9.1', '55.1.2.3');
     dht.run(MINUTE);
     expect(isSecureId(fromHex(driver.stats()[0]!.id)!, '55.1.2.3')).toBe(true);
   });
