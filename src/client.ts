@@ -135,7 +135,8 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     await this.#turnstile.pass();
     const found = await loadSource(source, this.#world.http, options.signal);
     const { infoHashHex } = found;
-    const webSeeds = options.webSeeds === false ? [] : [...found.webSeeds, ...(options.webSeeds ?? [])];
+    const named = options.webSeeds ?? [];
+    const [webSeeds, ownWebSeeds] = named === false ? [[], []] : [found.webSeeds, named];
     // Before anything is begun: a filter that fits nothing is a mistake.
     if ('infoBytes' in found) prioritiesOf(found, found, options);
     const known = this.#torrents.get(infoHashHex);
@@ -149,18 +150,20 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     if (same) {
       same.addTrackers([...found.trackers.flat(), ...(options.trackers ?? [])]);
       same.addPeers('infoBytes' in found ? peers : [...found.peers, ...peers]);
-      same.addWebSeeds(webSeeds);
+      same.addFoundWebSeeds(webSeeds);
+      same.addWebSeeds(ownWebSeeds);
       const { engineTorrent } = same;
       if ('infoBytes' in found && engineTorrent instanceof PendingTorrent) engineTorrent.supply(found);
       return same;
     }
-    const withOwn = { ...options, webSeeds, usesWebSeeds: options.webSeeds !== false };
+    const withOwn = { ...options, webSeeds, usesWebSeeds: named !== false };
     const handle = new TorrentHandle(found, dir, this.#owner);
     handle.begin((observer) =>
       'infoBytes' in found
         ? this.#engine.addTorrent(found, torrentOptions(found, found, dir, withOwn, peers), observer)
         : this.#addMagnet(found, dir, withOwn, peers, observer),
     );
+    handle.addWebSeeds(ownWebSeeds);
     this.#torrents.set(infoHashHex, handle);
     return handle;
   }
@@ -345,7 +348,7 @@ function dhtOptions(options: ResolvedOptions, state: DhtState | null): DhtOption
   };
 }
 
-/** Options of one torrent, its web seeds those of its source too. */
+/** Options of one torrent, its web seeds those of its source alone. */
 type OwnOptions = Omit<AddOptions, 'webSeeds'> & {
   readonly webSeeds: readonly string[];
   /** Of those that become known later too. */

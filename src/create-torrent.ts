@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { basename, resolve } from 'node:path';
 import picomatch from 'picomatch';
 import { StorageError, UsageError } from './errors.ts';
-import { isTrackerUrl, isWebSeedUrl } from './metainfo/announce-urls.ts';
+import { hasRealPort, isTrackerUrl, isWebSeedUrl } from './metainfo/announce-urls.ts';
 import { choosePieceLength, makeTorrent, PIECE_LENGTH_LEAST, PIECE_LENGTH_MOST } from './metainfo/create.ts';
 import { CREATED_AT_MAX, PIECES_MAX } from './metainfo/limits.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
@@ -181,13 +181,13 @@ function checkOptions(path: string, options: CreateOptions): void {
       `option pieceLength must be a power of two from ${PIECE_LENGTH_LEAST} to ${PIECE_LENGTH_MOST}, got ${pieceLength}`,
     );
   }
-  const badTracker = trackers.flat().find((url) => !isTrackerUrl(url));
+  const badTracker = trackers.flat().find((url) => !isTrackerUrl(url) || !hasRealPort(url));
   if (badTracker !== undefined) {
     throw new UsageError(
       `option trackers must hold http, https or udp URLs, got ${JSON.stringify(badTracker)}`,
     );
   }
-  const badSeed = webSeeds.find((url) => !isWebSeedUrl(url));
+  const badSeed = webSeeds.find((url) => !isWebSeedUrl(url) || !hasRealPort(url));
   if (badSeed !== undefined) {
     throw new UsageError(`option webSeeds must hold http or https URLs, got ${JSON.stringify(badSeed)}`);
   }

@@ -90,7 +90,10 @@ export interface AddOptions {
   peers?: readonly { readonly host: string; readonly port: number }[];
   /** Trackers to add, each a tier of its own. */
   trackers?: readonly string[];
-  /** Web servers that have the files (BEP 19), besides those the torrent names; false uses none at all. */
+  /**
+   * Web servers that have the files (BEP 19), besides those the torrent names; false uses none at all. Of those that the
+   * torrent names, one whose name is beyond ASCII is not used unless it is named here.
+   */
   webSeeds?: readonly string[] | false;
   /**
    * Of a magnet link: fetch its .torrent from the web servers that it names (`xs`), while the swarm is asked too. Off,

@@ -13,7 +13,7 @@ import type {
   TorrentStats,
   TrackerInfo,
 } from './events.ts';
-import { isWebSeedUrl } from './metainfo/announce-urls.ts';
+import { hasRealPort, isWebSeedUrl } from './metainfo/announce-urls.ts';
 import type { Magnet } from './metainfo/magnet.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
 import { checkLimits, checkPriority, type FileFilter, type FilePriority } from './options.ts';
@@ -43,7 +43,7 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
   /** What a magnet link calls it. */
   readonly #calledName: string | null;
   /** Given before there was a torrent to give them to. */
-  #webSeeds: readonly string[] = [];
+  #webSeeds: { readonly urls: readonly string[]; readonly byUser: boolean }[] = [];
 
   /** @internal Use `client.add`. */
   constructor(source: MetaInfo | Magnet, dir: string, owner: HandleOwner) {
@@ -251,14 +251,18 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
   /** Web servers that have the files (BEP 19). @throws UsageError for what is no http or https URL. */
   addWebSeeds(urls: readonly string[]): void {
     checkWebSeeds(urls);
-    if (this.#known) this.#known.webSeeds.add(urls);
-    else this.#webSeeds = [...this.#webSeeds, ...urls];
+    this.#addWebSeeds(urls, true);
   }
 
   /** Bytes per second for this torrent; Infinity is no limit. */
   setLimits(limits: { down?: number; up?: number }): void {
     checkLimits(limits);
     this.#engineTorrent.setLimits(limits);
+  }
+
+  /** @internal The torrent was added once more, from a source that names these. */
+  addFoundWebSeeds(urls: readonly string[]): void {
+    this.#addWebSeeds(urls, false);
   }
 
   /** @internal */
@@ -276,7 +280,8 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
   onMetadata(torrent: Torrent): void {
     this.#torrent = torrent;
     this.#metaInfo = torrent.metaInfo;
-    torrent.webSeeds.add(this.#webSeeds);
+    for (const { urls, byUser } of this.#webSeeds) torrent.webSeeds.add(urls, byUser);
+    this.#webSeeds = [];
   }
 
   /** @internal */
@@ -307,6 +312,11 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
   #throwIfEnded(): void {
     if (this.state === 'failed' && this.error) throw this.error;
     if (this.state === 'closed') throw new UsageError(`torrent ${this.name} was removed`, 'ERR_CLOSED');
+  }
+
+  #addWebSeeds(urls: readonly string[], byUser: boolean): void {
+    if (this.#known) this.#known.webSeeds.add(urls, byUser);
+    else this.#webSeeds.push({ urls, byUser });
   }
 
   #file({ files, metaInfo }: Torrent, index: number): TorrentFile {
@@ -383,7 +393,7 @@ class EventSource implements TorrentObserver {
 
 /** @throws UsageError for a URL that no web seed can have. */
 export function checkWebSeeds(urls: readonly string[]): void {
-  const bad = urls.find((url) => !isWebSeedUrl(url));
+  const bad = urls.find((url) => !isWebSeedUrl(url) || !hasRealPort(url));
   if (bad !== undefined)
     throw new UsageError(`web seeds must be http or https URLs, got ${JSON.stringify(bad)}`);
 }

@@ -19,6 +19,24 @@ export function isWebSeedUrl(url: string): boolean {
   return url.length <= URL_LENGTH_MAX && WEB_SEED.test(url) && !CONTROL.test(url);
 }
 
+/** Scheme, host and port, in which nothing is escaped and no backslash does the work of a slash. */
+const PLAIN = /^\w+:\/\/(?:[^/?#@\\]*@)?(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d+))?(?=[/?#]|$)/i;
+
+/** False if no machine has the port that a URL names; true if it names none. */
+export function hasRealPort(url: string): boolean {
+  const port = /^\w+:\/\/(?:[^/?#@]*@)?(?:\[[^\]]*\]|[^/?#:]*):(\d+)/.exec(url)?.[1];
+  return port === undefined || (Number(port) >= 1 && Number(port) <= 65_535);
+}
+
+/**
+ * True if the name of the server is written as plain as names are on the wire. In a name beyond ASCII, or in its `xn--`
+ * form, hides what looks like another name: whoever made the torrent may have chosen it for that.
+ */
+export function hasPlainHost(url: string): boolean {
+  const host = PLAIN.exec(url)?.[1]?.toLowerCase();
+  return host !== undefined && !host.split('.').some((label) => label.startsWith('xn--'));
+}
+
 /** A URL as it may be shown: without a name and password. */
 export function withoutLogin(url: string): string {
   return url.replace(/^(\w+:\/\/)[^/?#@]*@/, '$1');

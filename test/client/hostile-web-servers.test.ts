@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Client } from '../../src/client.ts';
-import { WebSeedError, type TorrentTsError } from '../../src/errors.ts';
+import { UsageError, WebSeedError, type TorrentTsError } from '../../src/errors.ts';
 import type { BanInfo } from '../../src/events.ts';
 import { bencode } from '../support/torrent-maker.ts';
 import { noise } from '../support/tree.ts';
@@ -222,6 +222,39 @@ describe('a web server that does not behave', () => {
     torrent.addWebSeeds([full.url]);
     await torrent.completed();
     expect(readFileSync(join(torrent.dir, 'gaps/two')).equals(parts[1]!)).toBe(true);
+  });
+
+  test('has an address that is none, or a name that may be a look-alike: is left out with a warning', async () => {
+    const file = bench.file('odd names.bin', 5);
+    const info = infoOf(file.name, file.content, {});
+    const odd = [
+      'http://127.0.0.1:99999/',
+      'http://u:secret@xn--lcalhst-c4ac.example/',
+      'http://lоcalhost:1/',
+    ];
+    const torrent = await client.add(bencode({ info, 'url-list': odd }));
+    const warnings: string[] = [];
+    torrent.on('warning', ({ message }) => warnings.push(message));
+    expect(await until(() => warnings.length === 3)).toBe(true);
+    expect(warnings).toEqual([
+      'http://127.0.0.1:99999/ names a port that does not exist',
+      'http://xn--lcalhst-c4ac.example/ has a name that may be a look-alike',
+      'http://lоcalhost:1/ has a name that may be a look-alike',
+    ]);
+    const server = await serveFile(file);
+    torrent.addWebSeeds([`${server.url}/`]);
+    await torrent.completed();
+    expect(isSame(torrent, file)).toBe(true);
+  });
+
+  test('has a name in letters that stand for others: is asked if it is the user who names it', async () => {
+    const file = bench.file('own name.bin', 5);
+    const server = await serveFile(file);
+    const url = `${server.url.replace('127.0.0.1', 'ｌｏｃａｌｈｏｓｔ')}/`;
+    const torrent = await client.add(file.torrent.bytes, { webSeeds: [url] });
+    await torrent.completed();
+    expect(isSame(torrent, file)).toBe(true);
+    expect(() => torrent.addWebSeeds(['http://a.example:99999/'])).toThrow(UsageError);
   });
 
   test('redirects to our own network are refused to a torrent that a server outside may have made', async () => {

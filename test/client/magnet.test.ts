@@ -45,6 +45,27 @@ describe('a magnet link', () => {
     expect(states).toEqual(['metadata of linked.bin', 'checking', 'downloading', 'seeding']);
   });
 
+  test('with addresses that are none says so, and downloads from those that are', async () => {
+    const file = bench.file('odd ports.bin');
+    const seeder = await bench.seeder(file);
+    const client = await bench.client();
+    const link = linkTo(file, {
+      trackers: ['http://127.0.0.1:99999/announce', 'udp://127.0.0.1:70000'],
+      webSeeds: ['http://127.0.0.1:99999/'],
+      peers: [at(seeder.client.listenPort)],
+    });
+    const torrent = await client.add(`${link}&x.pe=127.0.0.1:99999`);
+    const warnings: unknown[] = [];
+    torrent.on('warning', (error) => warnings.push(error));
+    await torrent.completed();
+    expect(isSame(torrent, file)).toBe(true);
+    expect(warnings).toMatchObject([
+      { name: 'TrackerError', url: 'http://127.0.0.1:99999/announce' },
+      { name: 'TrackerError', url: 'udp://127.0.0.1:70000' },
+      { name: 'WebSeedError', url: 'http://127.0.0.1:99999/' },
+    ]);
+  });
+
   test('finds its peers through its trackers, which hear of one client only', async () => {
     const tracker = await RecordingTracker.start();
     const file = bench.file('tracked.bin');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isTrackerUrl, isWebSeedUrl } from '../../src/metainfo/announce-urls.ts';
+import { hasPlainHost, hasRealPort, isTrackerUrl, isWebSeedUrl } from '../../src/metainfo/announce-urls.ts';
 import { parseTorrent } from '../../src/metainfo/parse-torrent.ts';
 import type { Members } from './torrent-bytes.ts';
 import { infoOf, torrentOf } from './torrent-bytes.ts';
@@ -99,6 +99,43 @@ describe('web seeds (BEP 19)', () => {
   test('only http and https serve files', () => {
     expect(isWebSeedUrl('https://a.example/file')).toBe(true);
     expect(isWebSeedUrl('ftp://a.example/file')).toBe(false);
+  });
+});
+
+describe('the server of a URL', () => {
+  test.each(['http://a.example', 'http://a.example:1/x:0', 'udp://[::1]:65535/', 'http://u:99999@a:80/'])(
+    '%j has a port that exists',
+    (url) => {
+      expect(hasRealPort(url)).toBe(true);
+    },
+  );
+
+  test.each(['http://a.example:99999/', 'udp://[::1]:65536', 'http://a:0', 'http://u:1@a:70000?x'])(
+    '%j has not',
+    (url) => {
+      expect(hasRealPort(url)).toBe(false);
+    },
+  );
+
+  test.each(['http://A-1.example/ü', 'https://u:p@a_b:1?x', 'http://[2001:db8::1]:80/', 'http://192.0.2.1'])(
+    '%j is what it looks like',
+    (url) => {
+      expect(hasPlainHost(url)).toBe(true);
+    },
+  );
+
+  test.each([
+    'http://xn--80ak6aa92e.example/',
+    'http://www.XN--80ak6aa92e.example/',
+    'http://аpple.example/',
+    'http://ｌｏｃａｌｈｏｓｔ/',
+    'http://u@xn--a:80/',
+    // What a URL parser makes of these is another server than they seem to name.
+    'http://xn%2D%2D80ak6aa92e.example/',
+    'http://xn--a\\@plain.example/',
+    'http://evil.example\\@plain.example/',
+  ])('%j may be something else', (url) => {
+    expect(hasPlainHost(url)).toBe(false);
   });
 });
 

@@ -1,5 +1,5 @@
 import { WebSeedError, type TorrentTsError } from '../../errors.ts';
-import { withoutLogin } from '../../metainfo/announce-urls.ts';
+import { hasPlainHost, hasRealPort, withoutLogin } from '../../metainfo/announce-urls.ts';
 import { sha1 } from '../../metainfo/info-hash.ts';
 import { readRawPaths } from '../../metainfo/raw-paths.ts';
 import type { Clock, RangePort } from '../../ports.ts';
@@ -26,6 +26,9 @@ const KNOWN_MAX = 500;
 const RETRY_DELAYS_MS = [5_000, 30_000, 60_000, 120_000, 300_000, 900_000, 3_600_000] as const;
 /** Before another try of one that has not what we need or does not let us have it. */
 const HOPELESS_DELAY_MS = 3_600_000;
+
+/** A torrent full of bad addresses is worth some warnings, not a flood. */
+const UNUSABLE_REPORTS_MAX = 10;
 
 /** Web seeds speak BEP 6 as far as it lets them refuse blocks. */
 const FEATURES = reservedOf([Feature.fast]);
@@ -54,6 +57,7 @@ export class WebSeeds {
   /** The names that the servers know the files by, once they are needed. */
   #paths: readonly (readonly Uint8Array[])[] | null = null;
   #active = 0;
+  #unusableCount = 0;
 
   constructor(torrent: Torrent, deps: TorrentDeps, onWarning: (error: TorrentTsError) => void) {
     this.#torrent = torrent;
@@ -62,13 +66,27 @@ export class WebSeeds {
     this.add(torrent.options.webSeeds ?? []);
   }
 
-  /** @param urls Checked by `isWebSeedUrl`. */
-  add(urls: readonly string[]): void {
+  /**
+   * @param urls Checked by `isWebSeedUrl`.
+   * @param byUser Then the name of a server may be in any script.
+   */
+  add(urls: readonly string[], byUser = false): void {
     for (const url of urls) {
       if (this.#seeds.has(url) || this.#seeds.size >= KNOWN_MAX) continue;
-      this.#seeds.set(url, seedOf(url));
+      if (!hasRealPort(url)) this.#reportUnusable(url, 'names a port that does not exist');
+      else if (!byUser && !hasPlainHost(url))
+        this.#reportUnusable(url, 'has a name that may be a look-alike');
+      else this.#seeds.set(url, seedOf(url));
     }
     this.fill(this.#torrent.now());
+  }
+
+  /** In a turn of its own: nobody listens yet while the torrent is made. */
+  #reportUnusable(url: string, why: string): void {
+    if (this.#unusableCount++ >= UNUSABLE_REPORTS_MAX) return;
+    const { clock } = this.#deps.world;
+    const shownUrl = withoutLogin(url);
+    clock.at(clock.now(), () => this.#onWarning(new WebSeedError(`${shownUrl} ${why}`, shownUrl)));
   }
 
   /** Takes as many into the swarm as there is room for. Also once a second. */
