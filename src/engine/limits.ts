@@ -38,6 +38,14 @@ export const PARDON_DELAY_MAX_MS = 60 * minute;
 /** Wait before dialling a peer again that closed in good order; it may be full. */
 export const REDIAL_AFTER_CLOSE_MS = 10 * second;
 
+/**
+ * Handshakes of extensions that are read of one peer in a minute: BEP 10 lets them come again when something changed,
+ * which is a few times in the life of a connection. Each may be 64 KiB.
+ */
+export const EXTENDED_HANDSHAKES_PER_MINUTE = 30;
+/** So many in a minute are no mistake any more, as with other messages. */
+export const EXTENDED_HANDSHAKES_PER_MINUTE_MAX = 300;
+
 /** Requests that a peer may have waiting here; told to it as `reqq` (BEP 10). libtorrent 2000. */
 export const UPLOAD_QUEUE_MAX = 2000;
 /** The longest block we serve. BEP 3 practice: 16 KiB; no client asks for more. */

@@ -280,7 +280,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
     connections.count++;
     if (hasFeature(handshake.reserved, Feature.extensions)) {
       const onHandshake = (remote: ExtendedHandshake): void => this.#onExtendedHandshake(session, remote);
-      session.extensions = new Extensions(session, this.#messages, onHandshake);
+      session.extensions = new Extensions(session, this.#messages, onHandshake, () => this.now());
       session.extensions.sendHandshake({
         client: clientName,
         listenPort: this.#deps.listenPort(),

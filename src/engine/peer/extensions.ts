@@ -6,7 +6,8 @@ import {
   type ExtendedHandshake,
 } from '../../wire/extension/extended-handshake.ts';
 import { assert } from '../../util/assert.ts';
-import type { DisconnectReason } from '../../wire/link.ts';
+import { PeerError, type DisconnectReason } from '../../wire/link.ts';
+import { EXTENDED_HANDSHAKES_PER_MINUTE, EXTENDED_HANDSHAKES_PER_MINUTE_MAX } from '../limits.ts';
 import type { ExtendedMessage, ExtendedPeer } from './extended-message.ts';
 import type { PeerSession } from './peer-session.ts';
 
@@ -19,6 +20,8 @@ const OUR_IDS: ReadonlyMap<string, number> = new Map([
   ['lt_donthave', 3],
   ['ut_holepunch', 4],
 ]);
+
+const MINUTE_MS = 60_000;
 
 /** What we tell the peer of ourselves. */
 export interface OurFacts {
@@ -39,18 +42,24 @@ export class Extensions<Peer extends ExtendedPeer = PeerSession> {
   readonly #session: Peer;
   readonly #messages: readonly ExtendedMessage<Peer>[];
   readonly #onHandshake: (remote: ExtendedHandshake) => void;
+  readonly #now: () => number;
   #remote: ExtendedHandshake;
+  /** Handshakes in the present minute of the peer. */
+  #handshakes = 0;
+  #minuteBegan = -Infinity;
 
   /** @param remote What the peer has told already. */
   constructor(
     session: Peer,
     messages: readonly ExtendedMessage<Peer>[],
     onHandshake: (remote: ExtendedHandshake) => void,
+    now: () => number,
     remote: ExtendedHandshake = NO_EXTENSIONS,
   ) {
     this.#session = session;
     this.#messages = messages;
     this.#onHandshake = onHandshake;
+    this.#now = now;
     this.#remote = remote;
   }
 
@@ -97,10 +106,23 @@ export class Extensions<Peer extends ExtendedPeer = PeerSession> {
       this.#messages.find(({ name }) => idOf(name) === id)?.onMessage(this.#session, payload);
       return;
     }
+    if (!this.#mayShakeHands()) return;
     const remote = readExtendedHandshake(payload, this.#remote);
     if (!remote) return;
     this.#remote = remote;
     this.recall();
+  }
+
+  /** False if it has just said too much. @throws PeerError if it does not stop. */
+  #mayShakeHands(): boolean {
+    const now = this.#now();
+    if (now - this.#minuteBegan >= MINUTE_MS) {
+      this.#minuteBegan = now;
+      this.#handshakes = 0;
+    }
+    if (++this.#handshakes > EXTENDED_HANDSHAKES_PER_MINUTE_MAX)
+      throw new PeerError('message-flood', 'shakes hands all the time');
+    return this.#handshakes <= EXTENDED_HANDSHAKES_PER_MINUTE;
   }
 
   /** Makes known what the peer has told of itself. */

@@ -103,7 +103,8 @@ export class Reception {
 
   #extend(session: PeerSession, remote: ExtendedHandshake | undefined): void {
     const onHandshake = (told: ExtendedHandshake): void => this.#onExtendedHandshake(session, told);
-    session.extensions = new Extensions(session, this.#messages, onHandshake, remote);
+    const now = (): number => this.#torrent.now();
+    session.extensions = new Extensions(session, this.#messages, onHandshake, now, remote);
   }
 
   /** What we say first: our extensions, what we have and the peer may take while choked, and where our node is. */

@@ -20,6 +20,9 @@ const METADATA_SIZE_MAX = 33_554_432;
 /** Extensions one peer may name. The widest clients name a dozen. */
 const MESSAGES_MAX = 64;
 
+/** Bytes of the name of one; longer ones are not kept. The longest in use have 15. */
+const NAME_LENGTH_MAX = 64;
+
 /** Characters kept of a client's name. */
 const CLIENT_LENGTH_MAX = 64;
 
@@ -96,7 +99,7 @@ function readMessages(
   if (dict === null) return before;
   const messages = new Map(before);
   for (const [name] of entriesOf(dict)) {
-    const id = readInt(dict, name, 0, 255);
+    const id = name.length <= NAME_LENGTH_MAX ? readInt(dict, name, 0, 255) : null;
     if (id === null) continue;
     messages.delete(name);
     const taken = [...messages.values()].includes(id);

@@ -1,108 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import type { PendingOptions, PendingTorrent } from '../../../src/engine/metadata/pending-torrent.ts';
-import type { TorrentObserver } from '../../../src/engine/torrent/torrent-options.ts';
 import { MetainfoError } from '../../../src/errors.ts';
-import { infoHashOf, sha1 } from '../../../src/metainfo/info-hash.ts';
-import type { MetaInfo } from '../../../src/metainfo/metainfo.ts';
-import { toHex } from '../../../src/util/bytes.ts';
+import { sha1 } from '../../../src/metainfo/info-hash.ts';
 import { writeAnnouncements } from '../../../src/lsd/lsd.ts';
 import type { Cancel, MulticastPort } from '../../../src/ports.ts';
 import { NO_EXTENSIONS, writeExtendedHandshake } from '../../../src/wire/extension/extended-handshake.ts';
 import {
   readMetadataMessage,
   UT_METADATA,
-  writeMetadataPiece,
   writeMetadataRequest,
 } from '../../../src/wire/extension/ut-metadata.ts';
 import { obfuscatedName } from '../../../src/wire/mse/negotiation.ts';
-import type { ContentTorrent } from '../../support/content-torrent.ts';
 import { ExtendedVoice } from '../support/extended-peer.ts';
-import { EngineBench, FakePeer, singleFile } from '../support/fake-world.ts';
-
-/** A torrent whose info hash is that of its info bytes, as peers would tell them. */
-function knownTorrent(changes: Partial<MetaInfo> = {}, infoLength = 20_000): ContentTorrent {
-  const torrent = singleFile(4);
-  const infoBytes = Uint8Array.from({ length: infoLength }, (_, i) => (i * 7) & 0xff);
-  const infoHash = infoHashOf(infoBytes);
-  const metaInfo = { ...torrent.metaInfo, infoBytes, infoHash, infoHashHex: toHex(infoHash), ...changes };
-  return { ...torrent, metaInfo };
-}
-
-class MagnetBench extends EngineBench {
-  readonly torrent: ContentTorrent;
-  readonly events: string[] = [];
-
-  constructor(torrent = knownTorrent(), ...rest: ConstructorParameters<typeof EngineBench>) {
-    super(...rest);
-    this.torrent = torrent;
-  }
-
-  magnet(options: Partial<PendingOptions> = {}): PendingTorrent {
-    const { metaInfo } = this.torrent;
-    const observer: TorrentObserver = {
-      onState: (state, before) => this.events.push(`${before} -> ${state}`),
-      onMetadata: () => this.events.push('metadata'),
-      onPiece: () => undefined,
-      onReject: () => undefined,
-      onBan: () => undefined,
-      onFile: () => undefined,
-      onComplete: () => this.events.push('complete'),
-      onPeer: () => undefined,
-      onPeerGone: (_, reason) => this.events.push(`gone: ${reason}`),
-      onWarning: (error) => this.events.push(error.code),
-      onFailed: (error) => this.events.push(error.code),
-    };
-    const pending = this.engine.addPending(
-      {
-        infoHash: metaInfo.infoHash,
-        infoHashHex: metaInfo.infoHashHex,
-        trackers: [],
-        peers: [],
-        metadataMax: 16 * 1_048_576,
-        paused: false,
-        plan: () => ({
-          metaInfo,
-          options: {
-            dir: '/',
-            resumeKey: `${metaInfo.infoHashHex}00`,
-            trackers: [],
-            peers: [],
-            priorities: null,
-            sequential: false,
-            trust: 'resume',
-            paused: false,
-            downLimit: Infinity,
-            upLimit: Infinity,
-          },
-        }),
-        ...options,
-      },
-      observer,
-    );
-    this.settle();
-    return pending;
-  }
-
-  /** A peer that dials us and has the metadata. */
-  knower(
-    options: ConstructorParameters<typeof FakePeer>[0] = {},
-    metadataSize: number | null = this.torrent.metaInfo.infoBytes.length,
-  ): { peer: FakePeer; voice: ExtendedVoice } {
-    const peer = this.inbound(this.torrent, options);
-    return { peer, voice: new ExtendedVoice(peer, [UT_METADATA], { metadataSize }) };
-  }
-
-  /** Answers all that was asked of the metadata. */
-  tell(voice: ExtendedVoice, infoBytes = this.torrent.metaInfo.infoBytes): number[] {
-    const asked = voice.heard(UT_METADATA).flatMap((payload) => {
-      const message = readMetadataMessage(payload);
-      return message?.type === 'request' ? [message.piece] : [];
-    });
-    for (const piece of asked) voice.say(UT_METADATA, writeMetadataPiece(piece, infoBytes));
-    this.settle();
-    return asked;
-  }
-}
+import { FakePeer } from '../support/fake-world.ts';
+import { knownTorrent, MagnetBench } from '../support/magnet-bench.ts';
 
 describe('a torrent whose metadata is not here yet', () => {
   test('becomes a torrent on the connection that brought it, which goes on at once', () => {

@@ -92,6 +92,16 @@ describe('the extended handshake (BEP 10)', () => {
     expect(read(`d1:md${names.join('')}ee`).messages.size).toBe(64);
   });
 
+  test('keeps no name that is longer than 64 bytes, also if it comes bit by bit', () => {
+    let handshake = read('de');
+    for (let i = 0; i < 100; i++) {
+      const long = `${i}`.padStart(60_000, 'x');
+      handshake = readExtendedHandshake(utf8(`d1:md60000:${long}i${i + 1}eee`), handshake)!;
+    }
+    expect(handshake.messages.size).toBe(0);
+    expect(read(`d1:md64:${'y'.repeat(64)}i1eee`).messages.size).toBe(1);
+  });
+
   test.each([
     ['i0e', 1],
     ['i-1e', 1],
