@@ -24,9 +24,12 @@ import { PeerRanks } from './torrent/peer-priority.ts';
 import { Torrent } from './torrent/torrent.ts';
 import type { TorrentObserver, TorrentOptions } from './torrent/torrent-options.ts';
 import type { ConnectionCount, TorrentDeps } from './torrent/torrent-deps.ts';
+import { LaneBudget } from './transport/lane-budget.ts';
 
 /** All deadlines but those of trackers are looked at once a second. */
 const BEAT_MS = 1000;
+/** One of how many connections may be a web seed's second or third: peers want to have the others. */
+const WEB_LANES_SHARE = 5;
 
 /** Options of the engine: those of the client that concern decisions. */
 export type EngineOptions = Pick<
@@ -76,6 +79,7 @@ export class Engine {
   readonly #slabs: SlabPool;
   readonly #readBuffers: SlabPool;
   readonly #connections: ConnectionCount;
+  readonly #webLanes: LaneBudget;
   readonly #dialBudget: DialBudget;
   readonly #greeter: Greeter;
   readonly #udpTrackers: UdpTrackerClient | null;
@@ -100,6 +104,7 @@ export class Engine {
         return connectionsMax - this.count;
       },
     };
+    this.#webLanes = new LaneBudget(this.#connections, Math.floor(connectionsMax / WEB_LANES_SHARE));
     this.#dialBudget = new DialBudget(world.clock);
     this.#announces = new AnnounceLimiter(world.clock);
     this.#greeter = new Greeter(world.clock, (infoHash) => this.#find(toHex(infoHash)));
@@ -194,6 +199,7 @@ export class Engine {
       down: this.down,
       up: this.up,
       connections: this.#connections,
+      webLanes: this.#webLanes,
       dialBudget: this.#dialBudget,
       greeter: this.#greeter,
       trackerOptions: {
@@ -250,6 +256,7 @@ export class Engine {
     this.down.close();
     this.up.close();
     this.#greeter.closeAll();
+    this.#announces.close();
     let waiting = 1;
     const finish = (): void => {
       if (--waiting > 0) return;

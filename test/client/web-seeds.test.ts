@@ -152,6 +152,25 @@ describe('a torrent whose only source is a web server', () => {
     expect(isSame(torrent, file)).toBe(true);
   });
 
+  test('waits for its turn when there are more of them than connections', async () => {
+    const few = await bench.client({ encryption: 'off', connectionsMax: 6 });
+    const files = Array.from({ length: 10 }, (_, i) => bench.file(`turn${i}.bin`, 40));
+    const server = await serve(Object.fromEntries(files.map(({ name, content }) => [`/${name}`, content])));
+    let open = 0;
+    let openMost = 0;
+    server.misbehave = (_request, response) => {
+      openMost = Math.max(openMost, ++open);
+      response.on('close', () => open--);
+      return false;
+    };
+    const torrents = await Promise.all(
+      files.map(({ torrent }) => few.add(torrent.bytes, { webSeeds: [`${server.url}/`] })),
+    );
+    await Promise.all(torrents.map((torrent) => torrent.completed()));
+    expect(torrents.every((torrent, i) => isSame(torrent, files[i]!))).toBe(true);
+    expect(openMost).toBeLessThanOrEqual(6);
+  });
+
   test('uses none if told so', async () => {
     const file = bench.file('none.bin', 3);
     const server = await serveFile(file);

@@ -8,6 +8,7 @@ import type { PeerFinder } from '../discovery/peer-finder.ts';
 import type { TrackerDriverOptions } from '../discovery/tracker-driver.ts';
 import type { ExternalAddress } from '../external-address.ts';
 import type { Greeter } from '../greeter.ts';
+import type { LaneBudget } from '../transport/lane-budget.ts';
 import type { ChokerPolicy } from './choke-rounds.ts';
 import type { DialBudget } from './dialer.ts';
 import type { PeerRanks } from './peer-priority.ts';
@@ -32,6 +33,8 @@ export interface TorrentDeps {
   readonly down: Bandwidth;
   readonly up: Bandwidth;
   readonly connections: ConnectionCount;
+  /** More connections to web seeds. */
+  readonly webLanes: LaneBudget;
   readonly dialBudget: DialBudget;
   readonly greeter: Greeter;
   readonly trackerOptions: TrackerDriverOptions;

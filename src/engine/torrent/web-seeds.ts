@@ -146,6 +146,7 @@ export class WebSeeds {
       web,
       geometry,
       fileMap: files.map,
+      lanes: this.#deps.webLanes,
       isReceived: (piece, block) => picker.isReceived(piece, block),
       onEnd: (link, fault) => this.#onEnd(link, fault),
     };

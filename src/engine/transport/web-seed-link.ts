@@ -19,6 +19,7 @@ import type { PeerAddress } from '../../util/ip.ts';
 import { BLOCK_LENGTH } from '../../util/block-length.ts';
 import { PieceSet } from '../../util/piece-set.ts';
 import { PeerError, type DisconnectReason, type LinkSink, type PeerLink } from '../../wire/link.ts';
+import type { LaneBudget, LaneTaker } from './lane-budget.ts';
 import type { SeedFault } from './range-answer.ts';
 import { RangeLane, type AskedBlock, type LaneHost } from './range-lane.ts';
 import type { WebSeedUrls } from './web-seed-urls.ts';
@@ -40,6 +41,7 @@ export interface WebSeedHost {
   readonly web: RangePort;
   readonly geometry: PieceGeometry;
   readonly fileMap: FileMap;
+  readonly lanes: LaneBudget;
   /** The block came from elsewhere meanwhile. */
   isReceived(piece: number, block: number): boolean;
   /** The last call. `fault` is null if it was us who left. */
@@ -55,7 +57,7 @@ export interface WebSeedPlace {
   readonly refuseLocal: boolean;
 }
 
-export class WebSeedLink implements PeerLink, LaneHost {
+export class WebSeedLink implements PeerLink, LaneHost, LaneTaker {
   readonly kind = 'web-seed';
   readonly clientName: string;
   readonly remote: PeerAddress;
@@ -81,6 +83,8 @@ export class WebSeedLink implements PeerLink, LaneHost {
   #queuedBytes = 0;
   readonly #lanes = new Set<RangeLane>();
   #lanesMax = LANES_MAX;
+  /** The first needs nobody's leave: the link itself counts as its connection. */
+  #extraLanes = 0;
   #missingFiles = 0;
   #isPumpDue = false;
   #isReading = true;
@@ -137,7 +141,7 @@ export class WebSeedLink implements PeerLink, LaneHost {
     for (const lane of this.#lanes) {
       if (lane.remaining <= WORTH_FINISHING_BYTES || lane.isOfUse) continue;
       lane.stop();
-      this.#lanes.delete(lane);
+      this.#drop(lane);
       this.#pumpSoon();
     }
   }
@@ -157,6 +161,8 @@ export class WebSeedLink implements PeerLink, LaneHost {
     this.#reason = reason;
     for (const lane of this.#lanes) lane.stop();
     this.#lanes.clear();
+    this.#host.lanes.leave(this);
+    this.#giveBackLanes();
     this.#asked.clear();
     this.#queue = [];
     const { clock } = this.#host;
@@ -209,12 +215,12 @@ export class WebSeedLink implements PeerLink, LaneHost {
   }
 
   onRunDone(lane: RangeLane): void {
-    this.#lanes.delete(lane);
+    this.#drop(lane);
     this.#pump();
   }
 
   onFault(lane: RangeLane, fault: SeedFault): void {
-    this.#lanes.delete(lane);
+    this.#drop(lane);
     if (this.#reason !== null) return;
     const mayTryAgain = fault.kind === 'broken' || fault.kind === 'busy';
     const isOfFile = fault.kind === 'missing' || fault.kind === 'refused';
@@ -294,9 +300,44 @@ export class WebSeedLink implements PeerLink, LaneHost {
     });
   }
 
+  // — LaneTaker
+
+  onLaneGranted(): void {
+    this.#extraLanes++;
+    this.#pumpSoon();
+  }
+
+  /** Its work is over: whoever waits for a lane has its turn first. */
+  #drop(lane: RangeLane): void {
+    if (!this.#lanes.delete(lane) || this.#extraLanes === 0) return;
+    this.#extraLanes--;
+    this.#host.lanes.giveBack();
+  }
+
+  /** Those that nobody works on. */
+  #giveBackLanes(): void {
+    while (this.#extraLanes > Math.max(0, this.#lanes.size - 1)) {
+      this.#extraLanes--;
+      this.#host.lanes.giveBack();
+    }
+  }
+
+  #mayAddLane(): boolean {
+    if (this.#lanes.size <= this.#extraLanes) return true;
+    if (!this.#host.lanes.take(this)) return false;
+    this.#extraLanes++;
+    return true;
+  }
+
   /** Gives free lanes something to do. */
   #pump(): void {
+    this.#addLanes();
+    this.#giveBackLanes();
+  }
+
+  #addLanes(): void {
     while (this.#reason === null && this.#lanes.size < this.#lanesMax && this.#isWorthALane()) {
+      if (!this.#mayAddLane()) return;
       const run = this.#takeRun();
       if (run.length === 0) return;
       const lane = new RangeLane(this, run);
@@ -307,6 +348,7 @@ export class WebSeedLink implements PeerLink, LaneHost {
   }
 
   #isWorthALane(): boolean {
+    if (this.#queueHead >= this.#queue.length) return false;
     if (this.#queuedBytes >= RANGE_MIN_BYTES) return true;
     let remaining = 0;
     for (const lane of this.#lanes) remaining += lane.remaining;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { LaneBudget } from '../../../src/engine/transport/lane-budget.ts';
 import { WebSeedLink } from '../../../src/engine/transport/web-seed-link.ts';
 import { WebSeedUrls } from '../../../src/engine/transport/web-seed-urls.ts';
 import type { SeedFault } from '../../../src/engine/transport/range-answer.ts';
@@ -93,6 +94,69 @@ describe('requests', () => {
     short!.serve();
     expect(lab.blocks()).toEqual([]);
     expect(lab.link.receivedBytes).toBe(4 * PIECE);
+  });
+});
+
+describe('connections beyond the first', () => {
+  const far = [0, 100, 200, 300, 400, 500];
+  const makeLab = (lanes: LaneBudget): Lab => {
+    const lab = new Lab(600, PIECE, null, lanes);
+    for (const first of far) lab.askPieces(...run(first, 10));
+    return lab;
+  };
+
+  test('are not opened where no connections are left, and count as such where they are', () => {
+    const connections = {
+      count: 0,
+      max: 1,
+      get free() {
+        return this.max - this.count;
+      },
+    };
+    const lab = makeLab(laneBudget(100, connections));
+    expect(lab.web.open).toHaveLength(2);
+    expect(connections.count).toBe(1);
+    connections.max = 5;
+    lab.web.open[0]!.serve();
+    expect(lab.web.open).toHaveLength(3);
+    expect(connections.count).toBe(2);
+    lab.link.close('torrent-stopped');
+    expect(connections.count).toBe(0);
+  });
+
+  test('are taken in turns by those who wait for them, a run of blocks each', () => {
+    const lanes = laneBudget(2);
+    const labs = [makeLab(lanes), makeLab(lanes), makeLab(lanes)];
+    const open = (): number[] => {
+      for (const lab of labs) lab.clock.advance(0);
+      return labs.map((lab) => lab.web.open.length);
+    };
+    expect(open()).toEqual([3, 1, 1]);
+    labs[0]!.web.open[0]!.serve();
+    expect(open()).toEqual([2, 2, 1]);
+    labs[0]!.web.open[0]!.serve();
+    expect(open()).toEqual([1, 2, 2]);
+    // It has waited longest again.
+    labs[1]!.web.open[0]!.serve();
+    expect(open()).toEqual([2, 1, 2]);
+    labs[2]!.link.close('torrent-stopped');
+    expect(open()).toEqual([2, 2, 0]);
+    for (const lab of labs.slice(0, 2)) {
+      while (lab.web.open.length > 0) lab.web.open[0]!.serve();
+      expect(lab.blocks()).toHaveLength(far.length * 10 * 4);
+      expect(lab.isRight).toBe(true);
+    }
+  });
+
+  test('go on to others when they are granted to a link that has no more to ask', () => {
+    const connections = { count: 0, free: 100 };
+    const lanes = laneBudget(2, connections);
+    const labs = [makeLab(lanes), makeLab(lanes), makeLab(lanes)];
+    for (const first of far) for (const piece of run(first, 10)) labs[1]!.cancelPiece(piece);
+    labs[0]!.web.open[0]!.serve();
+    for (const lab of [...labs, ...labs]) lab.clock.advance(0);
+    expect(labs.map((lab) => lab.web.open.length)).toEqual([2, 0, 2]);
+    expect(connections.count).toBe(2);
   });
 });
 
@@ -233,6 +297,11 @@ describe('a failure', () => {
   });
 });
 
+/** @param connections That are left. */
+function laneBudget(max = 100, connections = { count: 0, free: 100 }): LaneBudget {
+  return new LaneBudget(connections, max);
+}
+
 function run(first: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => first + i);
 }
@@ -250,7 +319,12 @@ class Lab {
   readonly #targets: { piece: number; begin: number; bytes: Uint8Array }[] = [];
   #askedCount = 0;
 
-  constructor(pieces: number, pieceLength = PIECE, files: readonly ContentFile[] | null = null) {
+  constructor(
+    pieces: number,
+    pieceLength = PIECE,
+    files: readonly ContentFile[] | null = null,
+    lanes = laneBudget(),
+  ) {
     this.#torrent = contentTorrent(files ? 't' : 'one', pieceLength, files, pieces * pieceLength);
     const { metaInfo } = this.#torrent;
     const { geometry } = metaInfo;
@@ -267,6 +341,7 @@ class Lab {
         web: this.web,
         geometry,
         fileMap: new FileMap(metaInfo.files, geometry),
+        lanes,
         isReceived: (piece, block) => this.received.has(`${piece} ${block}`),
         onEnd: (_link, fault) => this.ends.push(fault),
       },
