@@ -31,6 +31,7 @@ const TICK_MS = 50;
  */
 const RANKS = ['leaving', 'wanted', 'usual'] as const;
 export type AnnounceRank = (typeof RANKS)[number];
+const LEAVING: readonly AnnounceRank[] = ['leaving'];
 
 export class AnnounceLimiter {
   readonly #clock: Clock;
@@ -40,6 +41,7 @@ export class AnnounceLimiter {
   #running = 0;
   #isFilling = false;
   #isTimed = false;
+  #isClosing = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -64,6 +66,14 @@ export class AnnounceLimiter {
     return place;
   }
 
+  /**
+   * The client ends: only who leaves a swarm still has a turn. Else each announce that is given up would begin one of the
+   * thousands behind it, to be given up a moment later.
+   */
+  close(): void {
+    this.#isClosing = true;
+  }
+
   /** @internal for AnnouncePlace */
   onLeft(host: Host): void {
     host.running--;
@@ -76,7 +86,7 @@ export class AnnounceLimiter {
     if (this.#isFilling) return;
     this.#isFilling = true;
     let waitsForTime = false;
-    for (const rank of RANKS) {
+    for (const rank of this.#isClosing ? LEAVING : RANKS) {
       // A host that had its turn goes to the end, and the loop comes by it again.
       for (const host of this.#hosts.values()) {
         const waiting = host.waiting[rank];
