@@ -21,6 +21,9 @@ const HEAD_MAX = 16_384;
 const SIZE_HEX_MAX = 13;
 /** Chunk extensions mean nothing to anyone. */
 const SIZE_LINE_MAX = 256;
+/** A chunk costs much the same whatever is in it: after so many, those of an answer must hold this much on average. */
+const SMALL_CHUNKS_MAX = 1000;
+const CHUNK_BYTES_MIN = 64;
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t -~\x80-\xff]*)?$/;
 /** With the blanks around the value, or a line of nothing but blanks could be read in so many ways that it takes hours. */
@@ -56,6 +59,9 @@ export class AnswerReader {
   #headBytes = 0;
   /** Bytes left of the body or of its present chunk. */
   #left = 0;
+  /** Of the present answer, and the bytes in them. */
+  #chunks = 0;
+  #chunkBytes = 0;
   /** The answer is here, but not yet told: its end must be the end of what came. */
   #isWhole = false;
   #keepsAlive = false;
@@ -172,6 +178,7 @@ export class AnswerReader {
   #begin(state: State, head: RangeHead): void {
     this.#state = state;
     this.#left = head.length ?? 0;
+    this.#chunks = this.#chunkBytes = 0;
     this.#sink.onHead(head);
     if (state === 'sized' && this.#left === 0) this.#finish();
   }
@@ -202,7 +209,16 @@ export class AnswerReader {
       if (digits!.replace(/^0+/, '').length > SIZE_HEX_MAX) notHttp();
       this.#left = parseInt(digits!, 16);
       this.#state = this.#left === 0 ? 'trailer' : 'chunk';
+      if (this.#left > 0) this.#countChunk();
     }
+  }
+
+  /** Otherwise a server could keep us busy with its bytes one by one. */
+  #countChunk(): void {
+    this.#chunks++;
+    this.#chunkBytes += this.#left;
+    if (this.#chunks <= SMALL_CHUNKS_MAX || this.#chunkBytes >= this.#chunks * CHUNK_BYTES_MIN) return;
+    throw new AnswerFault('the answer comes in crumbs');
   }
 
   #finish(): void {

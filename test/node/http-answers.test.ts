@@ -33,6 +33,19 @@ describe('an answer', () => {
     }
   });
 
+  test('may come in a thousand crumbs, and in more where larger chunks make up for them', () => {
+    const crumbs = (count: number, size: number): string =>
+      `${size.toString(16)}\r\n${'x'.repeat(size)}\r\n`.repeat(count);
+    const readChunks = (chunks: string): Heard =>
+      read([`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`]);
+    expect(readChunks(crumbs(1000, 1))).toMatchObject({ answers: 1, fault: null });
+    expect(readChunks(crumbs(5000, 64))).toMatchObject({ answers: 1, fault: null });
+    expect(readChunks(crumbs(10, 16_384) + crumbs(2000, 1))).toMatchObject({ answers: 1, fault: null });
+    const { body, fault } = readChunks(crumbs(100_000, 1));
+    expect({ bytes: body.length, fault }).toEqual({ bytes: 1000, fault: 'the answer comes in crumbs' });
+    expect(readChunks(crumbs(10, 16_384) + crumbs(100_000, 1)).fault).toBe('the answer comes in crumbs');
+  });
+
   test('has its fields by lower-case name, several of one name joined', () => {
     expect(read([SIZED]).heads).toEqual(['206 5 {"content-length":"5","x-a":"1, 2"}']);
     expect(read([CHUNKED]).heads[0]).toMatch(/^200 null /);
