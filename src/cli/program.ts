@@ -120,7 +120,8 @@ function addDownload(program: Command, runner: Runner): void {
     .addOption(
       option('--save-torrent <file>', 'also write the .torrent, for a magnet link as soon as it is known'),
     )
-    .addOption(exactSource());
+    .addOption(exactSource())
+    .addOption(option('--no-web-seeds', 'do not fetch from the web servers that a torrent names'));
   addSeedLimits(command);
   addPeers(command).addOption(
     option('--timeout <duration>', 'leave with code 5 when nothing arrives for that long').argParser(

@@ -61,6 +61,7 @@ describe('a download', () => {
       select: [0],
       sequential: true,
       exactSource: true,
+      webSeeds: false,
       peer: [{ host: '127.0.0.1', port: 7 }],
     });
     expect(on.clients[0]!.options).toEqual({
@@ -77,6 +78,7 @@ describe('a download', () => {
       files: [0],
       sequential: true,
       exactSource: true,
+      webSeeds: false,
       peers: [{ host: '127.0.0.1', port: 7 }],
     });
   });

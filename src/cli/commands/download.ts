@@ -41,6 +41,8 @@ export interface DownloadFlags extends ClientFlags {
   readonly saveTorrent?: string;
   /** Fetch the .torrent of a magnet link from where the link says it is. */
   readonly exactSource?: boolean;
+  /** False after `--no-web-seeds`. */
+  readonly webSeeds?: boolean;
 }
 
 /** More than any torrent has. */
@@ -213,6 +215,7 @@ class DownloadRun {
     else if (!isSelective) options.files = [[0, count - 1]];
     if (this.#flags.sequential) options.sequential = true;
     if (this.#flags.exactSource) options.exactSource = true;
+    if (this.#flags.webSeeds === false) options.webSeeds = false;
     return options;
   }
 
