@@ -99,3 +99,15 @@ export function isDialable(address: PeerAddress): boolean {
   if (range === 'unspecified' || range === 'multicast' || range === 'broadcast') return false;
   return !(ip.kind() === 'ipv6' && range === 'linkLocal');
 }
+
+/** Ports below are those of well-known services (RFC 6335). */
+const SERVICE_PORTS_END = 1024;
+
+/**
+ * Might a service of this machine or its own network listen there? Anybody may name such an address, in a tracker's
+ * answer, a magnet link or another peer's list, to have us knock at doors that the world cannot reach. No BitTorrent
+ * client listens there by itself.
+ */
+export function isLocalService({ host, port }: PeerAddress): boolean {
+  return port < SERVICE_PORTS_END && isLocalIp(host);
+}

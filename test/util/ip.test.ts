@@ -7,6 +7,7 @@ import {
   ipFromBytes,
   ipToBytes,
   isDialable,
+  isLocalService,
   isLocalIp,
   parseAddress,
   readCompactPeers,
@@ -165,6 +166,28 @@ describe('what an address is for', () => {
     ['::1', 6881],
   ])('%j port %d can be dialled', (host, port) => {
     expect(isDialable({ host, port })).toBe(true);
+  });
+
+  test.each([
+    ['127.0.0.1', 22],
+    ['10.1.2.3', 1],
+    ['192.168.1.1', 1023],
+    ['169.254.169.254', 80],
+    ['100.64.0.1', 80],
+    ['::1', 25],
+    ['fd00::1', 443],
+    ['::ffff:127.0.0.1', 22],
+  ])('%j port %d may be a service of our own network', (host, port) => {
+    expect(isLocalService({ host, port })).toBe(true);
+  });
+
+  test.each([
+    ['127.0.0.1', 1024],
+    ['192.168.1.1', 6881],
+    ['8.8.8.8', 80],
+    ['2606:4700::1', 443],
+  ])('%j port %d is none', (host, port) => {
+    expect(isLocalService({ host, port })).toBe(false);
   });
 
   test.each([

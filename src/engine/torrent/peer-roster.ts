@@ -1,6 +1,6 @@
 import type { FoundPeer, PeerSource as AnySource } from '../../events.ts';
 import type { Rng } from '../../util/rng.ts';
-import { addressKey, isDialable, type PeerAddress } from '../../util/ip.ts';
+import { addressKey, isDialable, isLocalService, type PeerAddress } from '../../util/ip.ts';
 import type { DisconnectReason } from '../../wire/link.ts';
 import { DISCONNECT_POLICY } from '../disconnect-policy.ts';
 import {
@@ -56,9 +56,12 @@ export class PeerRoster {
     return count;
   }
 
-  /** Notes a peer; null if it cannot be dialled or the roster is full of better ones. */
+  /**
+   * Notes a peer; null if it cannot be dialled, or should not because somebody else than the user names it, or the roster
+   * is full of better ones.
+   */
   add(address: PeerAddress, source: PeerSource): KnownPeer | null {
-    if (!isDialable(address)) return null;
+    if (!isDialable(address) || (source !== 'user' && isLocalService(address))) return null;
     const key = addressKey(address);
     const known = this.#peers.get(key);
     if (known) {

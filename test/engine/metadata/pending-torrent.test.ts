@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { MetainfoError } from '../../../src/errors.ts';
 import { sha1 } from '../../../src/metainfo/info-hash.ts';
 import { writeAnnouncements } from '../../../src/lsd/lsd.ts';
-import type { Cancel, MulticastPort } from '../../../src/ports.ts';
 import { NO_EXTENSIONS, writeExtendedHandshake } from '../../../src/wire/extension/extended-handshake.ts';
 import {
   readMetadataMessage,
@@ -11,6 +10,7 @@ import {
 } from '../../../src/wire/extension/ut-metadata.ts';
 import { obfuscatedName } from '../../../src/wire/mse/negotiation.ts';
 import { ExtendedVoice } from '../support/extended-peer.ts';
+import { FakeGroup } from '../support/fake-group.ts';
 import { FakePeer } from '../support/fake-world.ts';
 import { knownTorrent, MagnetBench } from '../support/magnet-bench.ts';
 
@@ -124,13 +124,13 @@ describe('a torrent whose metadata is not here yet', () => {
 
   test('keeps dialling whom it had begun to dial, and shakes hands as the torrent', () => {
     const bench = new MagnetBench();
-    const address = { host: '10.9.9.9', port: 999 };
+    const address = { host: '10.9.9.9', port: 9990 };
     bench.magnet({ peers: [{ address, source: 'magnet' }] });
     const [dial] = bench.transport.dials;
     expect(dial!.to).toEqual(address);
     const { voice } = bench.knower();
     bench.tell(voice);
-    const peer = new FakePeer({ host: '10.9.9.9', port: 999 });
+    const peer = new FakePeer({ host: '10.9.9.9', port: 9990 });
     bench.transport.dials.splice(0);
     dial!.done(peer);
     peer.shakeHands(bench.torrent);
@@ -162,7 +162,7 @@ describe('a torrent whose metadata is not here yet', () => {
     expect(bench.store.records.get(infoHashHex)).toEqual(infoBytes);
     const next = new MagnetBench(bench.torrent);
     next.store.records.set(infoHashHex, infoBytes);
-    next.magnet({ peers: [{ address: { host: '10.9.9.9', port: 9 }, source: 'magnet' }] });
+    next.magnet({ peers: [{ address: { host: '10.9.9.9', port: 9000 }, source: 'magnet' }] });
     expect(next.engine.torrents.size).toBe(1);
     expect(next.events.slice(0, 3)).toEqual(['paused -> metadata', 'metadata', 'metadata -> checking']);
   });
@@ -216,7 +216,7 @@ describe('a torrent whose metadata is not here yet', () => {
     const bench = new MagnetBench();
     const pending = bench.magnet({
       paused: true,
-      peers: [{ address: { host: '10.9.9.9', port: 9 }, source: 'magnet' }],
+      peers: [{ address: { host: '10.9.9.9', port: 9000 }, source: 'magnet' }],
     });
     bench.seconds(5);
     expect(bench.transport.dials).toEqual([]);
@@ -253,19 +253,19 @@ describe('a magnet that turns out private', () => {
     const group = new FakeGroup();
     const bench = new MagnetBench(knownTorrent({ private: true }), {}, { multicast: group });
     const pending = bench.magnet();
-    pending.onPeersFound([{ host: '10.8.8.8', port: 8 }], 'tracker');
+    pending.onPeersFound([{ host: '10.8.8.8', port: 8000 }], 'tracker');
     bench.seconds(2);
     expect(group.sent).toBeGreaterThan(0);
-    group.say(writeAnnouncements({ port: 7, infoHashes: [pending.infoHash], cookie: 'x' }, 4)[0]!);
-    const found = new FakePeer({ host: '10.7.7.7', port: 7 });
+    group.say(writeAnnouncements({ port: 7000, infoHashes: [pending.infoHash], cookie: 'x' }, 4)[0]!);
+    const found = new FakePeer({ host: '10.7.7.7', port: 7000 });
     bench.transport.dials.find(({ to }) => to.host === '10.7.7.7')!.done(found);
     found.shakeHands(bench.torrent);
     const { peer, voice } = bench.knower();
     bench.tell(voice);
     expect([found.reason, peer.reason]).toEqual(['torrent-stopped', 'torrent-stopped']);
     const [torrent] = bench.engine.torrents.values();
-    expect(torrent!.roster.get({ host: '10.7.7.7', port: 7 })).toBeUndefined();
-    expect(torrent!.roster.get({ host: '10.8.8.8', port: 8 })).toBeDefined();
+    expect(torrent!.roster.get({ host: '10.7.7.7', port: 7000 })).toBeUndefined();
+    expect(torrent!.roster.get({ host: '10.8.8.8', port: 8000 })).toBeDefined();
     const { sent } = group;
     bench.seconds(3600);
     expect(group.sent).toBe(sent);
@@ -321,22 +321,3 @@ describe('a torrent that is known', () => {
     expect(readMetadataMessage(voice.heard(UT_METADATA)[0]!)).toMatchObject({ type: 'reject' });
   });
 });
-
-/** The local network, on which others say what the test says. */
-class FakeGroup implements MulticastPort {
-  sent = 0;
-  #receiver: Parameters<MulticastPort['onMessage']>[0] | null = null;
-
-  send(): void {
-    this.sent++;
-  }
-
-  onMessage(receiver: Parameters<MulticastPort['onMessage']>[0]): Cancel {
-    this.#receiver = receiver;
-    return { cancel: () => (this.#receiver = null) };
-  }
-
-  say(bytes: Uint8Array): void {
-    this.#receiver?.(bytes, { host: '10.7.7.7', port: 55_555 });
-  }
-}

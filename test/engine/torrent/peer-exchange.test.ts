@@ -136,10 +136,11 @@ describe('what peers tell us', () => {
 
   test('leads into our own network only from within', () => {
     const { bench, join } = started();
-    join('9.0.0.1').voice.say(UT_PEX, named('192.168.1.1:80', '127.0.0.1:22'));
+    join('9.0.0.1').voice.say(UT_PEX, named('192.168.1.1:8000', '127.0.0.1:2200'));
     expect(dialled(bench)).toEqual([]);
-    join('192.168.1.5').voice.say(UT_PEX, named('192.168.1.1:80'));
-    expect(dialled(bench)).toEqual(['192.168.1.1:80']);
+    // And nowhere to where the services of the network are.
+    join('192.168.1.5').voice.say(UT_PEX, named('192.168.1.1:8000', '192.168.1.1:80', '127.0.0.1:22'));
+    expect(dialled(bench)).toEqual(['192.168.1.1:8000']);
   });
 
   test('is not heard twice within 45 seconds, and costs the connection when it comes all the time', () => {

@@ -15,6 +15,17 @@ describe('peer roster', () => {
     expect(roster.size).toBe(0);
   });
 
+  test('takes a port of a well-known service on our own network from the user alone', () => {
+    const roster = new PeerRoster(new Rng(1));
+    const services = [address('127.0.0.1', 22), address('192.168.1.1', 80), address('::1', 443)];
+    for (const source of ['tracker', 'dht', 'lsd', 'pex', 'magnet', 'resume', 'inbound'] as const) {
+      for (const service of services) expect(roster.add(service, source)).toBeNull();
+      expect(roster.add(address('127.0.0.1', 1024), source)).not.toBeNull();
+      expect(roster.add(address('8.8.8.8', 80), source)).not.toBeNull();
+    }
+    for (const service of services) expect(roster.add(service, 'user')?.source).toBe('user');
+  });
+
   test('offers an idle peer once it is known, and not while it is dialled or connected', () => {
     const roster = new PeerRoster(new Rng(1));
     const peer = roster.add(address('1.2.3.4'), 'tracker')!;
