@@ -365,7 +365,9 @@ function torrentOptions(
   return {
     dir,
     resumeKey: resumeKey(metaInfo.infoHashHex, dir),
-    trackers: [...metaInfo.trackers, ...(options.trackers ?? []).map((url) => [url])],
+    trackers: options.trackers
+      ? [...metaInfo.trackers, ...options.trackers.map((url) => [url])]
+      : metaInfo.trackers,
     peers,
     webSeeds: options.webSeeds,
     priorities: prioritiesOf(metaInfo, source, options),

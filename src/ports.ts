@@ -218,7 +218,7 @@ export interface World {
   readonly multicast?: MulticastPort;
   readonly http: HttpPort | null;
   /** Files on web servers. Default: none can be had. */
-  readonly web?: RangePort;
+  readonly web?: RangePort | null;
   readonly resolver: Resolver | null;
   /** Without it there are no mutable items in the DHT. */
   readonly ed25519?: Ed25519;

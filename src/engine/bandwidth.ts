@@ -33,14 +33,18 @@ export class Bandwidth {
 
   /** The share of one torrent, with a limit of its own; `onBug` hears what its waiters throw. */
   share(bytesPerSec: number, onBug: ((error: unknown) => void) | null = null): BandwidthShare {
-    const own = new TokenBucket(bytesPerSec, BURST_MS, this.#clock.now());
-    return new BandwidthShare(this, this.#global, own, onBug);
+    return new BandwidthShare(this, this.#global, this.bucketOf(bytesPerSec), onBug);
   }
 
   close(): void {
     this.#timer?.cancel();
     this.#timer = null;
     this.#waiting = [];
+  }
+
+  /** @internal for BandwidthShare. Null without a limit: that is how nearly all torrents are. */
+  bucketOf(bytesPerSec: number): TokenBucket | null {
+    return bytesPerSec === Infinity ? null : new TokenBucket(bytesPerSec, BURST_MS, this.#clock.now());
   }
 
   /** @internal for BandwidthShare */
@@ -73,13 +77,13 @@ export class Bandwidth {
 export class BandwidthShare {
   readonly #bandwidth: Bandwidth;
   readonly #global: TokenBucket;
-  readonly #own: TokenBucket;
+  #own: TokenBucket | null;
   readonly #onBug: ((error: unknown) => void) | null;
 
   constructor(
     bandwidth: Bandwidth,
     global: TokenBucket,
-    own: TokenBucket,
+    own: TokenBucket | null,
     onBug: ((error: unknown) => void) | null,
   ) {
     this.#bandwidth = bandwidth;
@@ -89,21 +93,22 @@ export class BandwidthShare {
   }
 
   get isUnlimited(): boolean {
-    return this.#global.isUnlimited && this.#own.isUnlimited;
+    return this.#global.isUnlimited && this.#own === null;
   }
 
   setLimit(bytesPerSec: number): void {
-    this.#own.bytesPerSec = bytesPerSec;
+    if (this.#own && bytesPerSec !== Infinity) this.#own.bytesPerSec = bytesPerSec;
+    else this.#own = this.#bandwidth.bucketOf(bytesPerSec);
   }
 
   /** Bytes that may pass at `now`; zero or less: wait. */
   available(now: number): number {
-    return Math.min(this.#global.available(now), this.#own.available(now));
+    return Math.min(this.#global.available(now), this.#own?.available(now) ?? Infinity);
   }
 
   take(bytes: number): void {
     this.#global.take(bytes);
-    this.#own.take(bytes);
+    this.#own?.take(bytes);
   }
 
   wait(waiter: TokenWaiter): void {

@@ -2,6 +2,7 @@ import { sha1 } from '../metainfo/info-hash.ts';
 import type { MetaInfo } from '../metainfo/metainfo.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Cancel, World } from '../ports.ts';
+import { TrackerUrls } from '../tracker/tracker-url.ts';
 import { toHex } from '../util/bytes.ts';
 import { Rng } from '../util/rng.ts';
 import { SlabPool } from '../util/slab-pool.ts';
@@ -85,6 +86,7 @@ export class Engine {
   readonly #udpTrackers: UdpTrackerClient | null;
   readonly #announces: AnnounceLimiter;
   readonly #finders: PeerFinder[] = [];
+  readonly #deps: TorrentDeps;
   #beat: Cancel | null = null;
   #closed = false;
 
@@ -115,6 +117,7 @@ export class Engine {
         : null;
     if (this.dht) this.#finders.push(this.dht);
     if (world.multicast) this.#finders.push(new LsdDriver(world, world.multicast, this.#rng.fork('lsd')));
+    this.#deps = this.#makeDeps();
     const lookup = (name: Uint8Array): Uint8Array | null => this.#obfuscated.get(toHex(name)) ?? null;
     const encryption =
       options.encryption === 'off' ? undefined : { lookup, required: options.encryption === 'require' };
@@ -148,7 +151,7 @@ export class Engine {
 
   /** Adds a torrent that is not here yet (ask `torrents` and `pending` first) and starts it. */
   addTorrent(metaInfo: MetaInfo, options: TorrentOptions, observer: TorrentObserver): Torrent {
-    return this.#start(this.#depsOfOne(), metaInfo, options, observer);
+    return this.#start(metaInfo, options, observer);
   }
 
   /**
@@ -156,10 +159,9 @@ export class Engine {
    * in `torrents`, and the observer hears of it.
    */
   addPending(options: PendingOptions, observer: TorrentObserver): PendingTorrent {
-    const deps = this.#depsOfOne();
-    const pending = new PendingTorrent(deps, options, observer, (plan, inherited) => {
+    const pending = new PendingTorrent(this.#deps, options, observer, (plan, inherited) => {
       this.#pending.delete(options.infoHashHex);
-      return this.#start(deps, plan.metaInfo, plan.options, observer, inherited);
+      return this.#start(plan.metaInfo, plan.options, observer, inherited);
     });
     this.#pending.set(options.infoHashHex, pending);
     this.#onAdded(options.infoHash);
@@ -168,13 +170,12 @@ export class Engine {
   }
 
   #start(
-    deps: TorrentDeps,
     metaInfo: MetaInfo,
     options: TorrentOptions,
     observer: TorrentObserver,
     inherited: Inheritance | null = null,
   ): Torrent {
-    const torrent = new Torrent(deps, metaInfo, options, observer, inherited);
+    const torrent = new Torrent(this.#deps, metaInfo, options, observer, inherited);
     this.#torrents.set(metaInfo.infoHashHex, torrent);
     this.#onAdded(metaInfo.infoHash);
     if (inherited) observer.onMetadata?.(torrent);
@@ -188,10 +189,9 @@ export class Engine {
     this.#beat ??= this.#world.clock.at(this.#world.clock.now() + BEAT_MS, () => this.#onBeat());
   }
 
-  #depsOfOne(): TorrentDeps {
-    const world = this.#world;
+  #makeDeps(): TorrentDeps {
     return {
-      world,
+      bareWorld: this.#world,
       rng: this.#rng,
       options: this.#options,
       slabs: this.#slabs,
@@ -205,6 +205,7 @@ export class Engine {
       trackerOptions: {
         limiter: this.#announces,
         udp: this.#udpTrackers,
+        urls: new TrackerUrls(),
         refuseLocal: this.#options.refuseLocalTrackers,
       },
       finders: this.#finders,
@@ -212,9 +213,9 @@ export class Engine {
       pex: this.#options.pex,
       external: this.external,
       ranks: this.#ranks,
-      peerId: makePeerId(this.#options.peerIdPrefix, world.entropy.bytes(PEER_ID_LENGTH)),
       clientName: this.#options.clientName,
       listenPort: () => this.listenPort,
+      newPeerId: () => makePeerId(this.#options.peerIdPrefix, this.#world.entropy.bytes(PEER_ID_LENGTH)),
     };
   }
 

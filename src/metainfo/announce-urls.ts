@@ -57,7 +57,7 @@ export function readTrackers(root: BencodeDict): readonly (readonly string[])[] 
     const urls = announce ? takeUrls([announce], isTrackerUrl, seen, TRACKERS_MAX) : [];
     if (urls.length > 0) tiers.push(Object.freeze(urls));
   }
-  return Object.freeze(tiers);
+  return Object.freeze([...tiers]);
 }
 
 /** BEP 19: one URL or a list of them. */
@@ -83,5 +83,6 @@ function takeUrls(
     seen.add(url);
     urls.push(url);
   }
-  return urls;
+  // Copied, because a list that grew by pushes keeps room for more.
+  return [...urls];
 }

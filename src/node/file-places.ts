@@ -32,7 +32,7 @@ export class FilePlaces {
   readonly parts: PartIndex;
   readonly #metaInfo: MetaInfo;
   readonly #map: FileMap;
-  readonly #states: Uint8Array;
+  readonly #states: number[];
   #wanted: readonly boolean[];
 
   constructor(metaInfo: MetaInfo, dir: string) {
@@ -40,7 +40,7 @@ export class FilePlaces {
     this.parts = new PartIndex(metaInfo.infoHash, metaInfo.pieceLength, metaInfo.pieceCount);
     this.#metaInfo = metaInfo;
     this.#map = new FileMap(metaInfo.files, metaInfo.geometry);
-    this.#states = new Uint8Array(metaInfo.files.length);
+    this.#states = metaInfo.files.map(() => ABSENT);
     this.#wanted = metaInfo.files.map(() => true);
   }
 

@@ -32,7 +32,7 @@ export interface TrackerStanding {
 export class TrackerTiers {
   readonly #rng: Rng;
   #oneTier: boolean;
-  readonly #tiers: TrackerUrl[][] = [];
+  #tiers: readonly TrackerUrl[][] = [];
 
   constructor(rng: Rng, isPrivate: boolean) {
     this.#rng = rng;
@@ -54,14 +54,15 @@ export class TrackerTiers {
     const tier = this.#rng.shuffle([...added]).filter((url) => !this.#joinTwin(url));
     if (tier.length === 0) return added;
     if (this.#oneTier && this.#tiers.length > 0) this.#tiers[0]!.push(...tier);
-    else this.#tiers.push(udpBeforeItsTwin(tier));
+    // Copied, because a list that grew by pushes keeps room for more, and thousands of torrents have one of one.
+    else this.#tiers = [...this.#tiers, [...udpBeforeItsTwin(tier)]];
     return added;
   }
 
   /** It turned out private. */
   becomeOne(): void {
     this.#oneTier = true;
-    if (this.#tiers.length > 1) this.#tiers.splice(0, Infinity, this.#tiers.flat());
+    if (this.#tiers.length > 1) this.#tiers = [this.#tiers.flat()];
   }
 
   /** It worked: ask it first from now on. */

@@ -60,6 +60,24 @@ export function parseTrackerUrl(text: string): TrackerUrl | null {
   };
 }
 
+/** Addresses kept, all of them once. Most clients speak to a few dozen trackers. */
+const KEPT_MAX = 1000;
+
+/** Reads each address once: thousands of torrents mostly name the same few trackers. */
+export class TrackerUrls {
+  readonly #known = new Map<string, TrackerUrl>();
+
+  /** As `parseTrackerUrl`. */
+  parse(text: string): TrackerUrl | null {
+    const known = this.#known.get(text);
+    if (known) return known;
+    const url = parseTrackerUrl(text);
+    if (url && this.#known.size >= KEPT_MAX) this.#known.clear();
+    if (url) this.#known.set(text, url);
+    return url;
+  }
+}
+
 /** The last part of the path begins with `announce`, as trackers' addresses do. */
 export function hasAnnouncePath(url: TrackerUrl): boolean {
   return /^[^?]*\/announce[^/?]*(?:\?|$)/.test(url.path);

@@ -12,7 +12,7 @@ import type { AnnounceEvent, AnnounceRequest, AnnounceResponse } from '../../tra
 import { NUM_WANT, NUM_WANT_SEED } from '../../tracker/announce.ts';
 import { INTERVAL_FLOOR_MS } from '../../tracker/schedule.ts';
 import { TrackerTiers, turnOf } from '../../tracker/tiers.ts';
-import type { TrackerUrl } from '../../tracker/tracker-url.ts';
+import type { TrackerUrl, TrackerUrls } from '../../tracker/tracker-url.ts';
 import { parseTrackerUrl } from '../../tracker/tracker-url.ts';
 import { readU32 } from '../../util/bytes.ts';
 import type { PeerAddress } from '../../util/ip.ts';
@@ -78,6 +78,8 @@ export interface TrackerDriverOptions {
   readonly udp: UdpTrackerClient | null;
   /** Shared by all torrents of the client. */
   readonly limiter: AnnounceLimiter;
+  /** The same. Default: each address is read anew. */
+  readonly urls?: Pick<TrackerUrls, 'parse'>;
   /** Refuse trackers in local address ranges. Default: false. */
   readonly refuseLocal?: boolean;
   /** Lower bound of the regular interval in milliseconds. Default: 5 minutes. */
@@ -91,6 +93,7 @@ export class TrackerDriver {
   #subject: AnnounceSubject;
   #events: TrackerDriverEvents;
   readonly #intervalFloorMs: number;
+  readonly #urls: Pick<TrackerUrls, 'parse'>;
   readonly #tiers: TrackerTiers;
   readonly #key: number;
   readonly #contacts = new Map<TrackerUrl, TrackerContact>();
@@ -122,6 +125,7 @@ export class TrackerDriver {
     this.#subject = subject;
     this.#events = events;
     this.#intervalFloorMs = options.intervalFloorMs ?? INTERVAL_FLOOR_MS;
+    this.#urls = options.urls ?? { parse: parseTrackerUrl };
     this.#tiers = new TrackerTiers(rng, subject.private);
     this.#key = this.#newKey();
     for (const tier of tiers) this.#addTier(tier);
@@ -357,7 +361,7 @@ export class TrackerDriver {
   #addTier(texts: readonly string[]): void {
     const urls: TrackerUrl[] = [];
     for (const text of texts) {
-      const url = parseTrackerUrl(text);
+      const url = this.#urls.parse(text);
       if (url !== null && canReach(this.#transports, url)) urls.push(url);
       else if (url === null && !WEBSOCKET.test(text)) this.#reportUnusable(text);
     }

@@ -7,6 +7,7 @@ import type { PendingSession } from './pending-session.ts';
 /** What a torrent takes over from the time before its metadata was here: nobody is dialled or asked a second time. */
 export interface Inheritance {
   readonly state: TorrentState;
+  readonly peerId: Uint8Array;
   readonly roster: PeerRoster;
   readonly supply: PeerSupply;
   readonly discovery: Discovery;

@@ -8,6 +8,7 @@ import { logger } from '../../util/log.ts';
 import { Feature, hasFeature } from '../../wire/handshake.ts';
 import type { DisconnectReason, Handshake, LinkEncryption, PeerLink } from '../../wire/link.ts';
 import type { ExtendedHandshake } from '../../wire/extension/extended-handshake.ts';
+import type { World } from '../../ports.ts';
 import { exchangePorts, featuresWith } from '../discovery/dht-ports.ts';
 import { Discovery, type DiscoverySubject } from '../discovery/discovery.ts';
 import {
@@ -83,6 +84,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
   readonly infoHash: Uint8Array;
   readonly infoHashHex: string;
   readonly peerId: Uint8Array;
+  readonly world: World;
   readonly roster: PeerRoster;
   readonly swarm = new Connections<PendingSession>();
   readonly isSeeding = false;
@@ -106,18 +108,20 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
   #heir: Torrent | null = null;
 
   constructor(deps: TorrentDeps, options: PendingOptions, observer: TorrentObserver, fulfil: Fulfil) {
-    deps = { ...deps, world: guardWorld(deps.world, (error) => this.onBug(error)) };
+    this.world = guardWorld(deps.bareWorld, (error) => this.onBug(error));
     this.infoHash = options.infoHash;
     this.infoHashHex = options.infoHashHex;
-    this.peerId = deps.peerId;
+    this.peerId = deps.newPeerId();
     this.#deps = deps;
     this.#options = options;
     this.#observer = observer;
     this.#fulfil = fulfil;
     const rng = deps.rng.fork(`magnet ${options.infoHashHex}`);
-    this.#lifecycle = new Lifecycle((state, before) => {
-      log('%s: %s -> %s', options.infoHashHex, before, state);
-      observer.onState(state, before);
+    this.#lifecycle = new Lifecycle({
+      onState: (state, before) => {
+        log('%s: %s -> %s', options.infoHashHex, before, state);
+        observer.onState(state, before);
+      },
     });
     this.roster = new PeerRoster(rng.fork('roster'));
     this.#supply = new PeerSupply(this, deps);
@@ -129,7 +133,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
     );
     this.#messages = deps.pex ? [exchange, new PeerExchange<PendingSession>(this)] : [exchange];
     const driver = new TrackerDriver(
-      deps.world,
+      this.world,
       rng.fork('trackers'),
       this.#announced(),
       options.trackers,
@@ -163,7 +167,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
   }
 
   now(): number {
-    return this.#deps.world.clock.now();
+    return this.world.clock.now();
   }
 
   stats(): TorrentStats {
@@ -318,7 +322,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
     this.#error = null;
     this.#lifecycle.to(paused ? 'paused' : 'metadata');
     if (this.#isRemembering) return;
-    const store = this.#deps.world.resume;
+    const store = this.world.resume;
     if (!store) {
       this.#ask();
       return;
@@ -349,7 +353,8 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
   }
 
   #newExactSource(): ExactSource | null {
-    const { world, trackerOptions } = this.#deps;
+    const { world } = this;
+    const { trackerOptions } = this.#deps;
     const { infoHash, exactSources: urls = [] } = this.#options;
     if (!world.http || urls.length === 0) return null;
     return new ExactSource(world.http, {
@@ -369,7 +374,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
   }
 
   #onFound(infoBytes: Uint8Array, found?: MetaInfo): void {
-    this.#deps.world.resume?.save(this.infoHashHex, infoBytes, (error) => {
+    this.world.resume?.save(this.infoHashHex, infoBytes, (error) => {
       if (error) this.#observer.onWarning(error);
     });
     this.#onInfo(infoBytes, found);
@@ -402,7 +407,8 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
       session.extensions?.onGone('torrent-stopped');
     }
     const { roster, discovery, state } = this;
-    const inherited = { state, roster, discovery, supply: this.#supply, sessions };
+    const { peerId } = this;
+    const inherited = { state, peerId, roster, discovery, supply: this.#supply, sessions };
     this.#heir = this.#fulfil(
       { metaInfo, options: { ...options, paused, downLimit: down, upLimit: up } },
       inherited,

@@ -6,19 +6,12 @@
  */
 export class Availability {
   /** Copies among the peers that are counted piece by piece. Sixteen bits: no torrent has 65,536 connections. */
-  get counts(): Uint16Array {
-    return (this.#counts ??= new Uint16Array(this.#pieceCount));
-  }
-
+  readonly counts: Uint16Array;
   /** Peers counted as having everything. */
   seeds = 0;
 
-  readonly #pieceCount: number;
-  /** Made for the first peer. */
-  #counts: Uint16Array | null = null;
-
   constructor(pieceCount: number) {
-    this.#pieceCount = pieceCount;
+    this.counts = new Uint16Array(pieceCount);
   }
 
   /** Copies of the piece among the connected peers, ours not among them. */

@@ -10,17 +10,13 @@
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import { PieceSet } from '../../util/piece-set.ts';
 import type { Rng } from '../../util/rng.ts';
-import { Availability } from './availability.ts';
-import { bitBytes, clearBit, countCommon, hasBit, setBit } from './bits.ts';
-import { FREE, PartialPieces, RECEIVED, type PartialPiece } from './block-states.ts';
-import { Endgame } from './endgame.ts';
-import { OpenPieces } from './open-pieces.ts';
-import { PeerTable, type PeerEntry } from './peer-table.ts';
+import { clearBit, countCommon, hasBit, setBit } from './bits.ts';
+import { FREE, RECEIVED, type PartialPiece } from './block-states.ts';
+import type { PeerEntry } from './peer-table.ts';
+import { NORMAL_PRIORITY, PickerTables } from './picker-tables.ts';
 import type { PickerMediator, PickingPeer, PickOptions } from './picking-peer.ts';
-import { Selection } from './selection.ts';
 
 export const SKIP_PRIORITY = 0;
-export const NORMAL_PRIORITY = 4;
 
 /** A peer with more than this part of all pieces is counted in bulk, and the order of rarity sorted later. */
 const BULK_SHARE = 1 / 8;
@@ -31,84 +27,60 @@ export class PiecePicker {
   /** Verified pieces. Changed by `onVerified` and `onLost` alone. */
   readonly have: PieceSet;
   readonly #geometry: PieceGeometry;
+  readonly #rng: Rng;
   readonly #mediator: PickerMediator;
-  readonly #priorities: Uint8Array;
-  /** Bit per piece: wanted and missing. */
-  readonly #wanted: Uint8Array;
   #wantedCount: number;
-  readonly #availability: Availability;
-  readonly #open: OpenPieces;
-  readonly #partials: PartialPieces;
-  /** Pieces that failed with several senders: one peer alone fetches them, so that the next failure convicts. */
-  readonly #alone = new Set<number>();
-  readonly #peers = new PeerTable();
-  readonly #selection: Selection;
-  readonly #endgame: Endgame;
+  /** Made for the first peer, or the first wish that is not the usual one. */
+  #made: PickerTables | null = null;
 
   constructor(geometry: PieceGeometry, rng: Rng, mediator: PickerMediator) {
-    const { pieceCount } = geometry;
     this.#geometry = geometry;
+    this.#rng = rng;
     this.#mediator = mediator;
-    this.have = new PieceSet(pieceCount);
-    this.#priorities = new Uint8Array(pieceCount).fill(NORMAL_PRIORITY);
-    this.#wanted = bitBytes(pieceCount);
-    this.#wantedCount = pieceCount;
-    this.#availability = new Availability(pieceCount);
-    this.#open = new OpenPieces(this.#availability, this.#priorities, rng);
-    for (let piece = 0; piece < pieceCount; piece++) {
-      setBit(this.#wanted, piece);
-      this.#open.insert(piece);
-    }
-    this.#partials = new PartialPieces(geometry);
-    this.#endgame = new Endgame(geometry, this.#partials, this.#peers, this.#priorities, this.#alone);
-    this.#selection = new Selection({
-      geometry,
-      have: this.have,
-      priorities: this.#priorities,
-      open: this.#open,
-      partials: this.#partials,
-      peers: this.#peers,
-      alone: this.#alone,
-      mediator,
-    });
+    this.have = new PieceSet(geometry.pieceCount);
+    this.#wantedCount = geometry.pieceCount;
+  }
+
+  get #tables(): PickerTables {
+    return (this.#made ??= new PickerTables(this.#geometry, this.have, this.#rng, this.#mediator));
   }
 
   // The swarm
 
   /** A peer enters with the pieces it is known to have, possibly none. */
   onPeerJoined(peer: PickingPeer): void {
-    this.#countPeer(this.#peers.join(peer));
+    this.#countPeer(this.#tables.peers.join(peer));
   }
 
   /** Called after `peer.have.add(piece)` returned true. */
   onPeerHave(peer: PickingPeer, piece: number): void {
-    const entry = this.#peers.of(peer);
-    this.#availability.counts[piece]!++;
-    this.#open.onCopyGained(piece);
-    if (!hasBit(this.#wanted, piece)) return;
+    const entry = this.#tables.peers.of(peer);
+    this.#tables.availability.counts[piece]!++;
+    this.#tables.open.onCopyGained(piece);
+    if (!hasBit(this.#tables.wanted, piece)) return;
     peer.wantedCount++;
-    if (this.#open.has(piece)) entry.openCount++;
+    if (this.#tables.open.has(piece)) entry.openCount++;
   }
 
   /** Called after `peer.have.delete(piece)` returned true (BEP 54). */
   onPeerDontHave(peer: PickingPeer, piece: number): void {
-    const entry = this.#peers.of(peer);
+    const entry = this.#tables.peers.of(peer);
     if (entry.isSeed) {
       // It was counted as one that has everything; from now on it is counted piece by piece.
       this.#uncountPieces(entry, null);
       this.#countPeer(entry);
       return;
     }
-    this.#availability.counts[piece]!--;
-    this.#open.onCopyLost(piece);
-    if (!hasBit(this.#wanted, piece)) return;
+    this.#tables.availability.counts[piece]!--;
+    this.#tables.open.onCopyLost(piece);
+    if (!hasBit(this.#tables.wanted, piece)) return;
     peer.wantedCount--;
-    if (this.#open.has(piece)) entry.openCount--;
+    if (this.#tables.open.has(piece)) entry.openCount--;
   }
 
   /** `peer.have` was replaced as a whole. @param previous What the picker had been told; null if nothing. */
   onPeerBitfield(peer: PickingPeer, previous: PieceSet | null): void {
-    const entry = this.#peers.of(peer);
+    const entry = this.#tables.peers.of(peer);
     this.#uncountPieces(entry, previous);
     entry.bytes = peer.have.bytes;
     this.#countPeer(entry);
@@ -116,10 +88,10 @@ export class PiecePicker {
 
   /** Also releases all its requests. */
   onPeerLeft(peer: PickingPeer): void {
-    const entry = this.#peers.of(peer);
+    const entry = this.#tables.peers.of(peer);
     this.#uncountPieces(entry, peer.have);
     this.#releaseAll(entry);
-    this.#peers.leave(entry);
+    this.#tables.peers.leave(entry);
   }
 
   // Our pieces
@@ -130,13 +102,18 @@ export class PiecePicker {
 
   onVerified(piece: number): void {
     if (!this.have.add(piece)) return;
-    this.#alone.delete(piece);
+    const tables = this.#made;
+    if (!tables) {
+      this.#wantedCount--;
+      return;
+    }
+    tables.alone.delete(piece);
     this.#dropBlocks(piece);
-    if (!hasBit(this.#wanted, piece)) return;
-    if (this.#open.has(piece)) this.#closeOpen(piece);
-    clearBit(this.#wanted, piece);
+    if (!hasBit(tables.wanted, piece)) return;
+    if (tables.open.has(piece)) this.#closeOpen(piece);
+    clearBit(tables.wanted, piece);
     this.#wantedCount--;
-    for (const entry of this.#peers.slots) {
+    for (const entry of tables.peers.slots) {
       if (entry && hasBit(entry.bytes, piece)) entry.peer.wantedCount--;
     }
   }
@@ -146,18 +123,19 @@ export class PiecePicker {
    * @param alone From now on the piece comes from one peer only, so that it is known whom a failure is to blame on.
    */
   onFailed(piece: number, alone = false): void {
-    if (alone) this.#alone.add(piece);
+    if (alone) this.#tables.alone.add(piece);
     if (!this.#dropBlocks(piece)) return;
-    if (hasBit(this.#wanted, piece)) this.#reopen(piece);
+    if (hasBit(this.#tables.wanted, piece)) this.#reopen(piece);
   }
 
   /** A verified piece is gone from the storage. */
   onLost(piece: number): void {
-    if (!this.have.delete(piece)) return;
-    if (this.#priorities[piece] === SKIP_PRIORITY) return;
-    setBit(this.#wanted, piece);
+    if (!this.have.delete(piece) || this.priority(piece) === SKIP_PRIORITY) return;
     this.#wantedCount++;
-    for (const entry of this.#peers.slots) {
+    const tables = this.#made;
+    if (!tables) return;
+    setBit(tables.wanted, piece);
+    for (const entry of tables.peers.slots) {
       if (entry && hasBit(entry.bytes, piece)) entry.peer.wantedCount++;
     }
     this.#reopen(piece);
@@ -171,36 +149,36 @@ export class PiecePicker {
   }
 
   get sequential(): boolean {
-    return this.#selection.sequential;
+    return this.#made?.selection.sequential ?? false;
   }
 
   set sequential(value: boolean) {
-    this.#selection.sequential = value;
+    if (value !== this.sequential) this.#tables.selection.sequential = value;
   }
 
   /** Any piece instead of the rarest, to see what the order is worth. */
   get random(): boolean {
-    return this.#selection.random;
+    return this.#made?.selection.random ?? false;
   }
 
   set random(value: boolean) {
-    this.#selection.random = value;
+    if (value !== this.random) this.#tables.selection.random = value;
   }
 
   priority(piece: number): number {
-    return this.#priorities[piece]!;
+    return this.#made === null ? NORMAL_PRIORITY : this.#made.priorities[piece]!;
   }
 
   /** @param priority 0 skips the piece, 1 to 7 want it, 4 is normal. */
   setPriority(piece: number, priority: number): void {
-    const wasWanted = hasBit(this.#wanted, piece);
-    const wasOpen = this.#open.has(piece);
+    const wasWanted = hasBit(this.#tables.wanted, piece);
+    const wasOpen = this.#tables.open.has(piece);
     this.#mark(piece, priority);
-    const isWanted = hasBit(this.#wanted, piece);
+    const isWanted = hasBit(this.#tables.wanted, piece);
     if (isWanted === wasWanted) return;
     const by = isWanted ? 1 : -1;
-    const openBy = Number(this.#open.has(piece)) - Number(wasOpen);
-    for (const entry of this.#peers.slots) {
+    const openBy = Number(this.#tables.open.has(piece)) - Number(wasOpen);
+    for (const entry of this.#tables.peers.slots) {
       if (!entry || !hasBit(entry.bytes, piece)) continue;
       entry.peer.wantedCount += by;
       entry.openCount += openBy;
@@ -209,13 +187,14 @@ export class PiecePicker {
 
   /** The same for all pieces from `first` up to, not including, `end`; for whole files at once. */
   setPriorities(first: number, end: number, priority: number): void {
+    if (!this.#made && priority === NORMAL_PRIORITY) return;
     if (end - first <= this.#geometry.pieceCount * RECOUNT_SHARE) {
       for (let piece = first; piece < end; piece++) this.setPriority(piece, priority);
       return;
     }
-    this.#open.unsort();
+    this.#tables.open.unsort();
     for (let piece = first; piece < end; piece++) this.#mark(piece, priority);
-    for (const entry of this.#peers.slots) if (entry) this.#recount(entry);
+    for (const entry of this.#tables.peers.slots) if (entry) this.#recount(entry);
   }
 
   // Requests
@@ -228,25 +207,25 @@ export class PiecePicker {
    */
   pick(peer: PickingPeer, max: number, out: number[], options: PickOptions): number {
     if (peer.wantedCount === 0) return 0;
-    const entry = this.#peers.of(peer);
-    const speed = this.#selection.speedClass(peer);
-    this.#open.settle(options.now);
+    const entry = this.#tables.peers.of(peer);
+    const speed = this.#tables.selection.speedClass(peer);
+    this.#tables.open.settle(options.now);
     let taken = 0;
     while (taken < max) {
-      const piece = this.#selection.next(entry, speed, options);
+      const piece = this.#tables.selection.next(entry, speed, options);
       if (piece < 0) break;
-      const partial = this.#partials.get(piece) ?? this.#begin(piece);
+      const partial = this.#tables.partials.get(piece) ?? this.#begin(piece);
       taken += this.#requestFrom(partial, entry, speed, max - taken, out);
     }
     if (taken > 0 || max <= 0 || options.allowed) return taken;
-    if (!this.#selection.withheld && !this.inEndgame) return 0;
-    return this.#endgame.pick(entry, max, out, options.now);
+    if (!this.#tables.selection.withheld && !this.inEndgame) return 0;
+    return this.#tables.endgame.pick(entry, max, out, options.now);
   }
 
   /** A request of this peer is void: rejected, choked, timed out, cancelled. */
   onReleased(peer: PickingPeer, piece: number, block: number): void {
-    const partial = this.#partials.get(piece);
-    if (partial) this.#release(this.#peers.of(peer), partial, block);
+    const partial = this.#tables.partials.get(piece);
+    if (partial) this.#release(this.#tables.peers.of(peer), partial, block);
   }
 
   /**
@@ -256,75 +235,77 @@ export class PiecePicker {
    * @returns True if the block was new, false if we had it or have no place for it.
    */
   onReceived(peer: PickingPeer, piece: number, block: number): boolean {
-    const entry = this.#peers.of(peer);
+    const entry = this.#tables.peers.of(peer);
     const blockIndex = this.#blockIndex(piece, block);
-    const partial = this.#partials.get(piece) ?? this.#beginLate(piece);
+    const partial = this.#tables.partials.get(piece) ?? this.#beginLate(piece);
     if (!partial || partial.owners[block] === RECEIVED) {
-      if (partial && this.#endgame.remove(blockIndex, entry.slot)) entry.outstanding--;
-      this.#endgame.onWaste(this.#geometry.blockLength(piece, block));
+      if (partial && this.#tables.endgame.remove(blockIndex, entry.slot)) entry.outstanding--;
+      this.#tables.endgame.onWaste(this.#geometry.blockLength(piece, block));
       return false;
     }
     const owner = partial.owners[block]!;
-    if (owner === entry.slot || this.#endgame.remove(blockIndex, entry.slot)) entry.outstanding--;
-    if (owner !== entry.slot && owner !== FREE) this.#endgame.add(blockIndex, owner, partial.tickets[block]!);
-    this.#partials.receive(partial, block);
+    if (owner === entry.slot || this.#tables.endgame.remove(blockIndex, entry.slot)) entry.outstanding--;
+    if (owner !== entry.slot && owner !== FREE)
+      this.#tables.endgame.add(blockIndex, owner, partial.tickets[block]!);
+    this.#tables.partials.receive(partial, block);
     return true;
   }
 
   /** A block came that we had taken our request back for: the endgame pays for it, which asks for blocks twice. */
   onWaste(bytes: number): void {
-    this.#endgame.onWaste(bytes);
+    this.#tables.endgame.onWaste(bytes);
   }
 
   /** All blocks are received and the piece waits for its verification. */
   isPieceReceived(piece: number): boolean {
-    return this.#partials.get(piece)?.isReceived ?? false;
+    return this.#tables.partials.get(piece)?.isReceived ?? false;
   }
 
   /** Appends the other peers that were asked for the block: to cancel, once it is received. */
   othersRequesting(peer: PickingPeer, piece: number, block: number, out: PickingPeer[]): void {
-    const partial = this.#partials.get(piece);
+    const partial = this.#tables.partials.get(piece);
     if (!partial) return;
     const owner = partial.owners[block]!;
     if (owner !== FREE && owner !== RECEIVED && owner !== peer.pickerSlot)
-      out.push(this.#peers.at(owner).peer);
-    for (const { slot } of this.#endgame.others(this.#blockIndex(piece, block))) {
-      if (slot !== peer.pickerSlot) out.push(this.#peers.at(slot).peer);
+      out.push(this.#tables.peers.at(owner).peer);
+    for (const { slot } of this.#tables.endgame.others(this.#blockIndex(piece, block))) {
+      if (slot !== peer.pickerSlot) out.push(this.#tables.peers.at(slot).peer);
     }
   }
 
   isRequestedBy(peer: PickingPeer, piece: number, block: number): boolean {
-    const partial = this.#partials.get(piece);
+    const partial = this.#tables.partials.get(piece);
     if (!partial || peer.pickerSlot < 0) return false;
     return (
       partial.owners[block] === peer.pickerSlot ||
-      this.#endgame.has(this.#blockIndex(piece, block), peer.pickerSlot)
+      this.#tables.endgame.has(this.#blockIndex(piece, block), peer.pickerSlot)
     );
   }
 
   isReceived(piece: number, block: number): boolean {
-    return this.have.has(piece) || this.#partials.get(piece)?.owners[block] === RECEIVED;
+    return this.have.has(piece) || this.#tables.partials.get(piece)?.owners[block] === RECEIVED;
   }
 
   /** Begun pieces: some block requested or received, not verified yet. */
   partialPieces(): Iterable<number> {
-    return this.#partials.pieces();
+    return this.#made?.partials.pieces() ?? [];
   }
 
   isPartial(piece: number): boolean {
-    return this.#partials.get(piece) !== undefined;
+    return this.#tables.partials.get(piece) !== undefined;
   }
 
   receivedBlocks(piece: number): number {
     if (this.have.has(piece)) return this.#geometry.blockCount(piece);
-    return this.#partials.get(piece)?.receivedCount ?? 0;
+    return this.#tables.partials.get(piece)?.receivedCount ?? 0;
   }
 
   /** Is every block requested or received that anybody in the swarm has and we want? */
   get inEndgame(): boolean {
-    if (this.#wantedCount === 0 || this.#open.anyAvailable) return false;
-    for (const { piece } of this.#partials.withFree) {
-      if (this.#priorities[piece] !== SKIP_PRIORITY && this.#availability.of(piece) > 0) return false;
+    if (this.#wantedCount === 0 || this.#tables.open.anyAvailable) return false;
+    for (const { piece } of this.#tables.partials.withFree) {
+      if (this.#tables.priorities[piece] !== SKIP_PRIORITY && this.#tables.availability.of(piece) > 0)
+        return false;
     }
     return true;
   }
@@ -332,12 +313,12 @@ export class PiecePicker {
   // Reports
 
   availability(piece: number): number {
-    return this.#availability.of(piece);
+    return this.#tables.availability.of(piece);
   }
 
   /** Copies of the rarest piece of the torrent in the swarm, ours not counted. Reads all pieces. */
   rarestAvailability(): number {
-    return this.#availability.rarest();
+    return this.#tables.availability.rarest();
   }
 
   // Counting peers
@@ -345,19 +326,19 @@ export class PiecePicker {
   #countPeer(entry: PeerEntry): void {
     const { have } = entry.peer;
     entry.isSeed = have.isFull;
-    if (entry.isSeed) this.#availability.seeds++;
+    if (entry.isSeed) this.#tables.availability.seeds++;
     else this.#count(have, 1);
     this.#recount(entry);
   }
 
   #recount(entry: PeerEntry): void {
     const { isEmpty } = entry.peer.have;
-    entry.peer.wantedCount = isEmpty ? 0 : countCommon(entry.bytes, this.#wanted);
-    entry.openCount = isEmpty ? 0 : countCommon(entry.bytes, this.#open.bits);
+    entry.peer.wantedCount = isEmpty ? 0 : countCommon(entry.bytes, this.#tables.wanted);
+    entry.openCount = isEmpty ? 0 : countCommon(entry.bytes, this.#tables.open.bits);
   }
 
   #uncountPieces(entry: PeerEntry, known: PieceSet | null): void {
-    if (entry.isSeed) this.#availability.seeds--;
+    if (entry.isSeed) this.#tables.availability.seeds--;
     else if (known) this.#count(known, -1);
     entry.isSeed = false;
   }
@@ -365,15 +346,15 @@ export class PiecePicker {
   #count(pieces: PieceSet, by: 1 | -1): void {
     if (pieces.isEmpty) return;
     if (pieces.count > pieces.size * BULK_SHARE) {
-      this.#availability.addAll(pieces.bytes, by);
-      this.#open.onManyCopiesChanged();
+      this.#tables.availability.addAll(pieces.bytes, by);
+      this.#tables.open.onManyCopiesChanged();
       return;
     }
-    const { counts } = this.#availability;
+    const { counts } = this.#tables.availability;
     pieces.forEach((piece) => {
       counts[piece]! += by;
-      if (by > 0) this.#open.onCopyGained(piece);
-      else this.#open.onCopyLost(piece);
+      if (by > 0) this.#tables.open.onCopyGained(piece);
+      else this.#tables.open.onCopyLost(piece);
     });
   }
 
@@ -381,37 +362,37 @@ export class PiecePicker {
 
   /** Notes the priority of a piece, and what follows for its own marks; not for the counts of the peers. */
   #mark(piece: number, priority: number): void {
-    const isOpen = this.#open.has(piece);
-    if (this.#priorities[piece] === priority) return;
-    if (isOpen) this.#open.remove(piece);
-    this.#priorities[piece] = priority;
+    const isOpen = this.#tables.open.has(piece);
+    if (this.#tables.priorities[piece] === priority) return;
+    if (isOpen) this.#tables.open.remove(piece);
+    this.#tables.priorities[piece] = priority;
     if (this.have.has(piece)) return;
     const isWanted = priority !== SKIP_PRIORITY;
-    if (isWanted !== hasBit(this.#wanted, piece)) {
-      if (isWanted) setBit(this.#wanted, piece);
-      else clearBit(this.#wanted, piece);
+    if (isWanted !== hasBit(this.#tables.wanted, piece)) {
+      if (isWanted) setBit(this.#tables.wanted, piece);
+      else clearBit(this.#tables.wanted, piece);
       this.#wantedCount += isWanted ? 1 : -1;
     }
-    if (isWanted && !this.#partials.get(piece)) this.#open.insert(piece);
+    if (isWanted && !this.#tables.partials.get(piece)) this.#tables.open.insert(piece);
   }
 
   #reopen(piece: number): void {
-    this.#open.insert(piece);
-    for (const entry of this.#peers.slots) {
+    this.#tables.open.insert(piece);
+    for (const entry of this.#tables.peers.slots) {
       if (entry && hasBit(entry.bytes, piece)) entry.openCount++;
     }
   }
 
   #closeOpen(piece: number): void {
-    this.#open.remove(piece);
-    for (const entry of this.#peers.slots) {
+    this.#tables.open.remove(piece);
+    for (const entry of this.#tables.peers.slots) {
       if (entry && hasBit(entry.bytes, piece)) entry.openCount--;
     }
   }
 
   #begin(piece: number): PartialPiece {
-    if (this.#open.has(piece)) this.#closeOpen(piece);
-    return this.#partials.begin(piece);
+    if (this.#tables.open.has(piece)) this.#closeOpen(piece);
+    return this.#tables.partials.begin(piece);
   }
 
   /** A block came whose piece was given up since: as good as any, if the piece may be begun again. */
@@ -429,7 +410,7 @@ export class PiecePicker {
     const first = this.#blockIndex(partial.piece, 0);
     const count = Math.min(max, partial.freeCount);
     for (let i = 0; i < count; i++) {
-      out.push(first + this.#partials.request(partial, entry.slot, ++entry.issued));
+      out.push(first + this.#tables.partials.request(partial, entry.slot, ++entry.issued));
     }
     entry.outstanding += count;
     entry.current = partial.piece;
@@ -442,24 +423,24 @@ export class PiecePicker {
     const { piece } = partial;
     const blockIndex = this.#blockIndex(piece, block);
     if (partial.owners[block] !== entry.slot) {
-      if (this.#endgame.remove(blockIndex, entry.slot)) entry.outstanding--;
+      if (this.#tables.endgame.remove(blockIndex, entry.slot)) entry.outstanding--;
       return;
     }
     entry.outstanding--;
-    const heir = this.#endgame.shift(blockIndex);
+    const heir = this.#tables.endgame.shift(blockIndex);
     if (heir) {
       partial.owners[block] = heir.slot;
       partial.tickets[block] = heir.ticket;
       return;
     }
-    this.#partials.release(partial, block);
+    this.#tables.partials.release(partial, block);
     if (partial.requestedCount > 0 || partial.receivedCount > 0) return;
-    this.#partials.end(partial);
-    if (hasBit(this.#wanted, piece)) this.#reopen(piece);
+    this.#tables.partials.end(partial);
+    if (hasBit(this.#tables.wanted, piece)) this.#reopen(piece);
   }
 
   #releaseAll(entry: PeerEntry): void {
-    for (const partial of this.#partials.values()) {
+    for (const partial of this.#tables.partials.values()) {
       if (entry.outstanding === 0) return;
       for (let block = 0; block < partial.blockCount && partial.piece >= 0; block++) {
         this.#release(entry, partial, block);
@@ -469,16 +450,16 @@ export class PiecePicker {
 
   /** Forgets all about the blocks of a begun piece. False if it was not begun. */
   #dropBlocks(piece: number): boolean {
-    const partial = this.#partials.get(piece);
+    const partial = this.#made?.partials.get(piece);
     if (!partial) return false;
     for (let block = 0; block < partial.blockCount; block++) {
       const owner = partial.owners[block]!;
-      if (owner !== FREE && owner !== RECEIVED) this.#peers.at(owner).outstanding--;
-      for (let next; (next = this.#endgame.shift(this.#blockIndex(piece, block)));) {
-        this.#peers.at(next.slot).outstanding--;
+      if (owner !== FREE && owner !== RECEIVED) this.#tables.peers.at(owner).outstanding--;
+      for (let next; (next = this.#tables.endgame.shift(this.#blockIndex(piece, block)));) {
+        this.#tables.peers.at(next.slot).outstanding--;
       }
     }
-    this.#partials.end(partial);
+    this.#tables.partials.end(partial);
     return true;
   }
 }

@@ -30,6 +30,15 @@ const MAX_PARTIALS_PER_PEER = 1.5;
 const SNUBBED = 0;
 const WHOLE_PIECES = 100;
 
+/** What it decides by, besides which pieces are ours. */
+interface SelectionTables {
+  readonly priorities: Uint8Array;
+  readonly open: OpenPieces;
+  readonly partials: PartialPieces;
+  readonly peers: PeerTable;
+  readonly alone: ReadonlySet<number>;
+}
+
 export class Selection {
   sequential = false;
   /** Any piece instead of the rarest, to see what the order is worth. */
@@ -45,24 +54,15 @@ export class Selection {
   readonly #alone: ReadonlySet<number>;
   readonly #mediator: PickerMediator;
 
-  constructor(parts: {
-    geometry: PieceGeometry;
-    have: PieceSet;
-    priorities: Uint8Array;
-    open: OpenPieces;
-    partials: PartialPieces;
-    peers: PeerTable;
-    alone: ReadonlySet<number>;
-    mediator: PickerMediator;
-  }) {
-    this.#geometry = parts.geometry;
-    this.#have = parts.have;
-    this.#priorities = parts.priorities;
-    this.#open = parts.open;
-    this.#partials = parts.partials;
-    this.#peers = parts.peers;
-    this.#alone = parts.alone;
-    this.#mediator = parts.mediator;
+  constructor(geometry: PieceGeometry, have: PieceSet, tables: SelectionTables, mediator: PickerMediator) {
+    this.#geometry = geometry;
+    this.#have = have;
+    this.#priorities = tables.priorities;
+    this.#open = tables.open;
+    this.#partials = tables.partials;
+    this.#peers = tables.peers;
+    this.#alone = tables.alone;
+    this.#mediator = mediator;
   }
 
   speedClass(peer: PickingPeer): number {

@@ -35,7 +35,7 @@ export function discoverPeers(
     return before;
   }
   const { trackers } = torrent.options;
-  const driver = new TrackerDriver(deps.world, rng, search, trackers, search, deps.trackerOptions);
+  const driver = new TrackerDriver(torrent.world, rng, search, trackers, search, deps.trackerOptions);
   return new Discovery(driver, deps.finders, search);
 }
 

@@ -1,6 +1,8 @@
 import type {
   Cancel,
   Clock,
+  DatagramPort,
+  Entropy,
   HttpPort,
   PeerTransport,
   RangePort,
@@ -52,20 +54,60 @@ export function stopForBug(name: string, error: unknown, fail: (report: Internal
 
 /**
  * The same world, all of whose callbacks are guarded. Each torrent has its own, and there may be thousands: so its ports
- * are small objects that share their methods.
+ * are small objects that share their methods, made when they are asked for.
  */
 export function guardWorld(world: World, onBug: OnBug): World {
-  const { http, resolver, resume, web } = world;
-  return {
-    ...world,
-    clock: new GuardedClock(world.clock, onBug),
-    transports: world.transports.map((transport) => new GuardedTransport(transport, onBug)),
-    storage: new GuardedStorageFactory(world.storage, onBug),
-    ...(web && { web: new GuardedRanges(web, onBug) }),
-    http: http && new GuardedHttp(http, onBug),
-    resolver: resolver && new GuardedResolver(resolver, onBug),
-    resume: resume && new GuardedResume(resume, onBug),
-  };
+  return new GuardedWorld(world, onBug);
+}
+
+class GuardedWorld implements World {
+  readonly #world: World;
+  readonly #onBug: OnBug;
+  readonly clock: Clock;
+
+  constructor(world: World, onBug: OnBug) {
+    this.#world = world;
+    this.#onBug = onBug;
+    this.clock = new GuardedClock(world.clock, onBug);
+  }
+
+  get transports(): readonly PeerTransport[] {
+    return this.#world.transports.map((transport) => new GuardedTransport(transport, this.#onBug));
+  }
+
+  get storage(): StorageFactory {
+    return new GuardedStorageFactory(this.#world.storage, this.#onBug);
+  }
+
+  get http(): HttpPort | null {
+    return this.#world.http && new GuardedHttp(this.#world.http, this.#onBug);
+  }
+
+  get web(): RangePort | null {
+    return this.#world.web ? new GuardedRanges(this.#world.web, this.#onBug) : null;
+  }
+
+  get resolver(): Resolver | null {
+    return this.#world.resolver && new GuardedResolver(this.#world.resolver, this.#onBug);
+  }
+
+  get resume(): ResumeStore | null {
+    return this.#world.resume && new GuardedResume(this.#world.resume, this.#onBug);
+  }
+
+  // What calls nobody back, or belongs to all torrents.
+
+  get entropy(): Entropy {
+    return this.#world.entropy;
+  }
+
+  get seed(): number {
+    return this.#world.seed;
+  }
+
+  get datagrams(): DatagramPort | null {
+    return this.#world.datagrams;
+  }
 }
 
 /** A port, and who hears what its callbacks throw. */

@@ -1,4 +1,4 @@
-import type { Cancel, Clock, PeerTransport } from '../../ports.ts';
+import type { Cancel, Clock, PeerTransport, World } from '../../ports.ts';
 import type { PeerLink } from '../../wire/link.ts';
 import type { PeerAddress } from '../../util/ip.ts';
 import type { OutboundEncryption } from '../../wire/mse/negotiation.ts';
@@ -50,22 +50,19 @@ export interface DialerHost {
 
 /** Makes connections to the peers of one torrent, within the limits. */
 export class Dialer {
-  readonly #clock: Clock;
-  readonly #transports: readonly PeerTransport[];
+  readonly #world: Pick<World, 'clock' | 'transports'>;
   readonly #budget: DialBudget;
   readonly #roster: PeerRoster;
   readonly #host: DialerHost;
   readonly #pending = new SparseMap<KnownPeer, Cancel>();
 
   constructor(
-    clock: Clock,
-    transports: readonly PeerTransport[],
+    world: Pick<World, 'clock' | 'transports'>,
     budget: DialBudget,
     roster: PeerRoster,
     host: DialerHost,
   ) {
-    this.#clock = clock;
-    this.#transports = transports;
+    this.#world = world;
     this.#budget = budget;
     this.#roster = roster;
     this.#host = host;
@@ -78,11 +75,12 @@ export class Dialer {
 
   /** Dials as many peers as the limits allow. */
   fill(): void {
-    const [transport] = this.#transports;
+    if (this.#roster.size === 0) return;
+    const [transport] = this.#world.transports;
     const room = this.#host.freeConnections - this.#pending.size;
-    if (!transport || room <= 0 || this.#roster.size === 0) return;
+    if (!transport || room <= 0) return;
     const rank = (address: PeerAddress): number => this.#host.rank(address);
-    for (const peer of this.#roster.candidates(this.#clock.now(), room, this.#host.isAlone, rank)) {
+    for (const peer of this.#roster.candidates(this.#world.clock.now(), room, this.#host.isAlone, rank)) {
       if (!this.#budget.take()) return;
       this.#dial(transport, peer);
     }
@@ -90,9 +88,9 @@ export class Dialer {
 
   /** Dials a peer at once that has just been dialled in vain; or as soon as the limits allow. */
   again(peer: KnownPeer): void {
-    const [transport] = this.#transports;
+    const [transport] = this.#world.transports;
     peer.state = 'idle';
-    peer.dialAt = this.#clock.now();
+    peer.dialAt = this.#world.clock.now();
     const room = this.#host.freeConnections - this.#pending.size;
     if (transport && room > 0 && this.#budget.take()) this.#dial(transport, peer);
   }
@@ -111,7 +109,7 @@ export class Dialer {
     const done = (result: PeerLink | 'connect-failed' | 'connect-timeout'): void => {
       this.#pending.delete(peer);
       this.#budget.onDone();
-      if (typeof result === 'string') this.#roster.onDisconnected(peer, result, this.#clock.now());
+      if (typeof result === 'string') this.#roster.onDisconnected(peer, result, this.#world.clock.now());
       else this.#host.onDialed(result, peer);
     };
     const encryption = this.#host.encryptionFor(peer);

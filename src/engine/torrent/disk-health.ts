@@ -5,10 +5,11 @@ import type { TorrentStorage } from '../../ports.ts';
 const READ_RETRY_MS = 10_000;
 
 export interface DiskHealthEvents {
+  now(): number;
   /** The disk began to refuse. Said once for one cause. */
-  onStalled(error: StorageError): void;
+  onDiskStalled(error: StorageError): void;
   /** It takes reads and writes again. */
-  onRecovered(): void;
+  goOn(): void;
 }
 
 /** Does the disk do its work? Failed writes are tried again by the verifier, failed reads here. */
@@ -36,20 +37,20 @@ export class DiskHealth {
   onWriteError(error: StorageError): void {
     const first = !this.isFailing;
     this.#writeFailing = true;
-    if (first) this.#events.onStalled(error);
+    if (first) this.#events.onDiskStalled(error);
   }
 
   onWriteRecovered(): void {
     this.#writeFailing = false;
-    if (!this.isFailing) this.#events.onRecovered();
+    if (!this.isFailing) this.#events.goOn();
   }
 
-  onReadError(error: StorageError, piece: number, now: number): void {
+  onReadError(error: StorageError, piece: number): void {
     if (this.isReadFailing) return;
     const first = !this.isFailing;
     this.#unreadable = piece;
-    this.#retryAt = now + READ_RETRY_MS;
-    if (first) this.#events.onStalled(error);
+    this.#retryAt = this.#events.now() + READ_RETRY_MS;
+    if (first) this.#events.onDiskStalled(error);
   }
 
   /** All is read anew, so what could not be read then says nothing any more. */
@@ -73,7 +74,7 @@ export class DiskHealth {
       if (this.#unreadable !== piece) return;
       if (result === true) {
         this.#unreadable = -1;
-        if (!this.isFailing) this.#events.onRecovered();
+        if (!this.isFailing) this.#events.goOn();
       } else {
         this.#retryAt = now + READ_RETRY_MS;
       }

@@ -11,7 +11,7 @@ export class FileProgress {
   /** Which pieces lie in which files. */
   readonly map: FileMap;
   readonly #priorities: FilePriority[];
-  readonly #doneBytes: Float64Array;
+  readonly #doneBytes: number[];
   #wantedBytes = 0;
   #wantedDoneBytes = 0;
   /** All files have the same priority, as in most torrents. */
@@ -22,7 +22,7 @@ export class FileProgress {
     this.#metaInfo = metaInfo;
     this.map = map;
     this.#priorities = metaInfo.files.map(() => 'normal' as const);
-    this.#doneBytes = new Float64Array(metaInfo.files.length);
+    this.#doneBytes = metaInfo.files.map(() => 0);
     this.#recount();
   }
 

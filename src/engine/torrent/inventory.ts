@@ -2,16 +2,15 @@ import type { StorageError, TorrentTsError } from '../../errors.ts';
 import type { TorrentStorage } from '../../ports.ts';
 import { FileChecker } from './file-checker.ts';
 import type { ResumeKeeper, StartingPoint } from './resume-keeper.ts';
+import type { TorrentObserver } from './torrent-options.ts';
 
 export interface InventoryEvents {
-  /** A record of an earlier run was there and cannot be used. */
-  onWarning(error: TorrentTsError): void;
   /** What the last run remembers; pieces still to be read are not in it. */
   onRecord(start: StartingPoint): void;
   /** A piece was read, and is right. */
-  onFound(piece: number): void;
+  onPieceFound(piece: number): void;
   /** All that can be known is known, or the disk refused to tell. `hasRead`: pieces were read, so a record is due. */
-  onDone(error: StorageError | null, hasRead: boolean): void;
+  onChecked(error: StorageError | null, hasRead: boolean): void;
 }
 
 /**
@@ -21,13 +20,21 @@ export interface InventoryEvents {
 export class Inventory {
   readonly #storage: TorrentStorage;
   readonly #resume: ResumeKeeper;
+  readonly #observer: Pick<TorrentObserver, 'onWarning'>;
   readonly #events: InventoryEvents;
   #run = 0;
   #checker: FileChecker | null = null;
   #readsPieces = false;
   #isComplete = false;
 
-  constructor(storage: TorrentStorage, resume: ResumeKeeper, events: InventoryEvents) {
+  /** @param observer Hears of a record of an earlier run that was there and cannot be used. */
+  constructor(
+    storage: TorrentStorage,
+    resume: ResumeKeeper,
+    observer: Pick<TorrentObserver, 'onWarning'>,
+    events: InventoryEvents,
+  ) {
+    this.#observer = observer;
     this.#storage = storage;
     this.#resume = resume;
     this.#events = events;
@@ -54,11 +61,11 @@ export class Inventory {
     this.#isComplete = false;
     this.#readsPieces = readsPieces;
     const run = this.#run;
-    const warn = (error: TorrentTsError): void => this.#events.onWarning(error);
+    const warn = (error: TorrentTsError): void => this.#observer.onWarning(error);
     this.#resume.load(trust, warn, (start) => {
       if (run !== this.#run) return;
       if (start instanceof Error) {
-        this.#events.onDone(start, false);
+        this.#events.onChecked(start, false);
         return;
       }
       this.#events.onRecord(start);
@@ -83,11 +90,11 @@ export class Inventory {
   #read(start: StartingPoint): void {
     this.#checker = new FileChecker(this.#storage, start.toCheck, {
       onChecked: (piece, valid) => {
-        if (valid) this.#events.onFound(piece);
+        if (valid) this.#events.onPieceFound(piece);
       },
       onDone: (error) => {
         this.#checker = null;
-        if (error) this.#events.onDone(error, true);
+        if (error) this.#events.onChecked(error, true);
         else this.#finish(true, start.toCheck.length > 0);
       },
     });
@@ -96,6 +103,6 @@ export class Inventory {
 
   #finish(isComplete: boolean, hasRead: boolean): void {
     this.#isComplete = isComplete;
-    this.#events.onDone(null, hasRead);
+    this.#events.onChecked(null, hasRead);
   }
 }

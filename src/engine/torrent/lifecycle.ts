@@ -17,13 +17,17 @@ const STEPS: Readonly<Record<TorrentState, readonly TorrentState[]>> = {
   closed: [],
 };
 
+export interface LifecycleEvents {
+  onState(state: TorrentState, before: TorrentState): void;
+}
+
 export class Lifecycle {
   #state: TorrentState;
-  readonly #onChange: (state: TorrentState, before: TorrentState) => void;
+  readonly #events: LifecycleEvents;
 
-  constructor(onChange: (state: TorrentState, before: TorrentState) => void, state: TorrentState = 'paused') {
+  constructor(events: LifecycleEvents, state: TorrentState = 'paused') {
     this.#state = state;
-    this.#onChange = onChange;
+    this.#events = events;
   }
 
   get state(): TorrentState {
@@ -41,6 +45,6 @@ export class Lifecycle {
     if (state === before) return;
     assert(STEPS[before].includes(state), `torrent cannot go from ${before} to ${state}`);
     this.#state = state;
-    this.#onChange(state, before);
+    this.#events.onState(state, before);
   }
 }

@@ -1,6 +1,7 @@
 import type { DisconnectReason, LinkEncryption, PeerLink } from '../../wire/link.ts';
 import type { TorrentState } from '../../events.ts';
 import type { GreetedTorrent } from '../greeter.ts';
+import type { World } from '../../ports.ts';
 import type { PeerAddress } from '../../util/ip.ts';
 import type { OutboundEncryption } from '../../wire/mse/negotiation.ts';
 import { changesWay, encryptionFor } from './dial-manners.ts';
@@ -16,6 +17,7 @@ const FEW_PEERS = 5;
 /** What is kept in peers: a torrent, or a magnet that looks for its metadata. */
 export interface SuppliedTorrent extends GreetedTorrent {
   readonly infoHash: Uint8Array;
+  readonly world: World;
   readonly state: TorrentState;
   /** Peers are welcome. */
   readonly isActive: boolean;
@@ -35,7 +37,7 @@ export class PeerSupply implements DialerHost {
   constructor(torrent: SuppliedTorrent, deps: TorrentDeps) {
     this.#torrent = torrent;
     this.#deps = deps;
-    this.#dialer = new Dialer(deps.world.clock, deps.world.transports, deps.dialBudget, torrent.roster, this);
+    this.#dialer = new Dialer(torrent.world, deps.dialBudget, torrent.roster, this);
   }
 
   /** A magnet has become a torrent with the same roster: what is on its way to the one arrives at the other. */

@@ -1,4 +1,3 @@
-import type { StorageError } from '../../errors.ts';
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import type { Clock, TorrentStorage } from '../../ports.ts';
 import { logger } from '../../util/log.ts';
@@ -8,6 +7,7 @@ import type { PeerSession } from '../peer/peer-session.ts';
 import type { PickingPeer } from '../picker/picking-peer.ts';
 import type { PiecePicker } from '../picker/piece-picker.ts';
 import { Blame } from './blame.ts';
+import type { DiskHealth } from './disk-health.ts';
 import type { FileProgress } from './file-progress.ts';
 import type { PeerRoster } from './peer-roster.ts';
 import type { Contributor, PieceAssembler } from './piece-assembler.ts';
@@ -34,11 +34,9 @@ export interface PieceFlowParts {
 
 export interface PieceFlowEvents {
   /** We have a piece more. */
-  onChanged(): void;
+  onPieceGained(): void;
   /** Nothing that is wanted is missing any more. */
-  onAllVerified(): void;
-  onDiskError(error: StorageError): void;
-  onDiskRecovered(): void;
+  goOn(): void;
 }
 
 /**
@@ -61,6 +59,7 @@ export class PieceFlow {
   readonly #observer: TorrentObserver;
   readonly #events: PieceFlowEvents;
   readonly #clock: Clock;
+  readonly #disk: DiskHealth;
   /** Made for the first piece: a torrent that seeds receives none. */
   #verifier: PieceVerifier | null = null;
 
@@ -69,17 +68,19 @@ export class PieceFlow {
     storage: TorrentStorage,
     clock: Clock,
     observer: TorrentObserver,
+    disk: DiskHealth,
     events: PieceFlowEvents,
   ) {
     this.#parts = parts;
     this.#storage = storage;
     this.#observer = observer;
     this.#clock = clock;
+    this.#disk = disk;
     this.#events = events;
   }
 
   #makeVerifier(): PieceVerifier {
-    const events = this.#events;
+    const disk = this.#disk;
     const { assembler, picker } = this.#parts;
     return new PieceVerifier(this.#storage, assembler, new Blame(), this.#clock, {
       onVerified: (piece, from, guilty) => this.#onVerified(piece, from, guilty),
@@ -88,9 +89,9 @@ export class PieceFlow {
         picker.onFailed(piece);
         this.#observer.onWarning(error);
       },
-      onDiskError: (error) => events.onDiskError(error),
+      onDiskError: (error) => disk.onWriteError(error),
       findFiles: (done) => this.#findFiles(done),
-      onDiskRecovered: () => events.onDiskRecovered(),
+      onDiskRecovered: () => disk.onWriteRecovered(),
     });
   }
 
@@ -210,11 +211,11 @@ export class PieceFlow {
     cache.forget(piece);
     roster.onVerified(piece);
     const whole = this.gain(piece);
-    this.#events.onChanged();
+    this.#events.onPieceGained();
     this.#observer.onPiece(piece, from.map(addressOf));
     for (const file of whole) this.#observer.onFile(file);
     for (const contributor of guilty) this.#ban(contributor, piece);
-    if (picker.wantedCount === 0) this.#events.onAllVerified();
+    if (picker.wantedCount === 0) this.#events.goOn();
     else swarm.wakeStarved(this.#parts.now());
   }
 

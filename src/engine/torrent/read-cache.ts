@@ -45,29 +45,28 @@ export class Extent implements BlockSource {
   }
 }
 
+export interface ReadCacheEvents {
+  onReadError(error: StorageError, piece: number): void;
+}
+
 export class ReadCache {
   readonly #geometry: PieceGeometry;
   readonly #storage: TorrentStorage;
   readonly #pool: SlabPool;
-  readonly #onError: (error: StorageError, piece: number) => void;
+  readonly #events: ReadCacheEvents;
   /** Least recently used first. */
   readonly #extents = new SparseMap<number, Extent>();
   readonly #extentLength: number;
   readonly #extentsPerPiece: number;
-  readonly #starved = new Set<ExtentWaiter>();
+  readonly #starved = new SparseMap<ExtentWaiter, true>();
   #latest: Extent | null = null;
   #closed = false;
 
-  constructor(
-    geometry: PieceGeometry,
-    storage: TorrentStorage,
-    pool: SlabPool,
-    onError: (error: StorageError, piece: number) => void,
-  ) {
+  constructor(geometry: PieceGeometry, storage: TorrentStorage, pool: SlabPool, events: ReadCacheEvents) {
     this.#geometry = geometry;
     this.#storage = storage;
     this.#pool = pool;
-    this.#onError = onError;
+    this.#events = events;
     this.#extentLength = Math.min(geometry.pieceLength, READ_EXTENT_LENGTH);
     this.#extentsPerPiece = Math.ceil(geometry.pieceLength / this.#extentLength);
   }
@@ -91,7 +90,7 @@ export class ReadCache {
   get(key: number, waiter: ExtentWaiter): Extent | null {
     const extent = this.#extents.get(key) ?? this.#load(key);
     if (!extent) {
-      this.#starved.add(waiter);
+      this.#starved.set(waiter, true);
       return null;
     }
     this.#noteUse(extent);
@@ -164,7 +163,7 @@ export class ReadCache {
     const waiters = [...extent.waiters];
     extent.waiters.clear();
     if (error || this.#closed) this.#drop(extent);
-    if (error) this.#onError(error, piece);
+    if (error) this.#events.onReadError(error, piece);
     for (const waiter of waiters) waiter.onExtent(error ? extent.key : null);
     // A prefetched extent that nobody came for is memory that somebody else may be waiting for.
     if (extent.uses === 0) this.#wakeStarved();
@@ -190,7 +189,7 @@ export class ReadCache {
   /** In the order in which they came, as far as memory goes: whoever finds none goes to the end. */
   #wakeStarved(): void {
     for (let left = this.#starved.size; left > 0 && this.#hasRoom(); left--) {
-      const [waiter] = this.#starved;
+      const [waiter] = this.#starved.keys();
       this.#starved.delete(waiter!);
       waiter!.onExtent(null);
     }

@@ -12,6 +12,7 @@ import type { FileStat, ResumeStore, TorrentStorage } from '../../ports.ts';
 import { PieceSet } from '../../util/piece-set.ts';
 import { RESUME_SAVE_INTERVAL_MS } from '../limits.ts';
 import type { Torrent } from './torrent.ts';
+import type { TorrentObserver } from './torrent-options.ts';
 
 /** What is known about the pieces before any is read. */
 export interface StartingPoint {
@@ -57,21 +58,22 @@ export class ResumeKeeper {
   #savedAt: number;
   /** What the record in the store says, as far as it can change without `touch`; null if that is not known. */
   #recorded: Omit<ResumeFacts, 'dir' | 'have'> | null = null;
-  readonly #onTrouble: (error: StorageError) => void;
+  readonly #observer: Pick<TorrentObserver, 'onWarning'>;
 
   constructor(
     metaInfo: MetaInfo,
     storage: TorrentStorage,
     store: ResumeStore | null,
     key: string,
-    start: { readonly now: number; readonly onTrouble: (error: StorageError) => void },
+    now: number,
+    observer: Pick<TorrentObserver, 'onWarning'>,
   ) {
     this.#metaInfo = metaInfo;
     this.#storage = storage;
     this.#store = store;
     this.#key = key;
-    this.#savedAt = start.now;
-    this.#onTrouble = start.onTrouble;
+    this.#savedAt = now;
+    this.#observer = observer;
   }
 
   /** Finds out what has to be read. `onWarning` hears of a record that was there but cannot be used. */
@@ -193,7 +195,7 @@ export class ResumeKeeper {
   #onSaved(error: StorageError | null): void {
     this.#saving = false;
     if (error) this.#dirty = true;
-    if (error && !this.#isFailing) this.#onTrouble(error);
+    if (error && !this.#isFailing) this.#observer.onWarning(error);
     this.#isFailing = error !== null;
   }
 

@@ -21,7 +21,8 @@ export interface ConnectionCount {
 
 /** What all torrents of an engine share. */
 export interface TorrentDeps {
-  readonly world: World;
+  /** As it is. A torrent calls it through `Torrent.world` alone, so that a bug of its own stays with it. */
+  readonly bareWorld: World;
   readonly rng: Rng;
   readonly options: Pick<ResolvedOptions, 'uploadSlots' | 'connectionsPerTorrentMax' | 'encryption'> & {
     readonly choker?: ChokerPolicy;
@@ -46,8 +47,8 @@ export interface TorrentDeps {
   readonly pex: boolean;
   readonly external: ExternalAddress;
   readonly ranks: PeerRanks;
-  readonly peerId: Uint8Array;
   /** Told to peers as `v` (BEP 10). */
   readonly clientName: string;
   listenPort(): number;
+  newPeerId(): Uint8Array;
 }

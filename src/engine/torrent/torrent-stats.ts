@@ -15,25 +15,26 @@ export class TorrentCounters {
   corrupt = 0;
   /** Uploads and downloads of earlier runs. */
   readonly before = { downloaded: 0, uploaded: 0 };
-  readonly #down = new RateMeter(DISPLAY_WINDOW_SECONDS);
-  readonly #up = new RateMeter(DISPLAY_WINDOW_SECONDS);
+  // Made for the first bytes.
+  #down: RateMeter | null = null;
+  #up: RateMeter | null = null;
 
   onDownloaded(bytes: number, now: number): void {
     this.downloaded += bytes;
-    this.#down.add(bytes, now);
+    (this.#down ??= new RateMeter(DISPLAY_WINDOW_SECONDS)).add(bytes, now);
   }
 
   onUploaded(bytes: number, now: number): void {
     this.uploaded += bytes;
-    this.#up.add(bytes, now);
+    (this.#up ??= new RateMeter(DISPLAY_WINDOW_SECONDS)).add(bytes, now);
   }
 
   downRate(now: number): number {
-    return this.#down.rate(now);
+    return this.#down?.rate(now) ?? 0;
   }
 
   upRate(now: number): number {
-    return this.#up.rate(now);
+    return this.#up?.rate(now) ?? 0;
   }
 }
 

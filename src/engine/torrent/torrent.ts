@@ -4,7 +4,7 @@ import { FileMap } from '../../metainfo/file-map.ts';
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import type { MetaInfo } from '../../metainfo/metainfo.ts';
 import type { FilePriority } from '../../options.ts';
-import type { TorrentStorage } from '../../ports.ts';
+import type { TorrentStorage, World } from '../../ports.ts';
 import type { PeerAddress } from '../../util/ip.ts';
 import { logger } from '../../util/log.ts';
 import type { Rng } from '../../util/rng.ts';
@@ -26,6 +26,7 @@ import { Ending } from './ending.ts';
 import { FileProgress } from './file-progress.ts';
 import { Inventory } from './inventory.ts';
 import { Lifecycle } from './lifecycle.ts';
+import type { PartsHost } from './parts-host.ts';
 import { PeerRoster, type KnownPeer, type PeerSource } from './peer-roster.ts';
 import { PeerSupply } from './peer-supply.ts';
 import { PieceAssembler } from './piece-assembler.ts';
@@ -45,11 +46,13 @@ const log = logger('torrent');
  * One torrent: wires its collaborators together and owns nothing but the lifecycle. Who changes what is told in
  * ARCHITECTURE.md; a new feature that needs a field here needs a collaborator of its own instead.
  */
-export class Torrent implements SessionHost, GreetedTorrent {
+export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
   readonly metaInfo: MetaInfo;
   readonly geometry: PieceGeometry;
   readonly options: TorrentOptions;
   readonly peerId: Uint8Array;
+  /** All whose callbacks are guarded: a bug in one ends this torrent and nothing else. */
+  readonly world: World;
 
   readonly picker: PiecePicker;
   readonly assembler: PieceAssembler;
@@ -94,38 +97,23 @@ export class Torrent implements SessionHost, GreetedTorrent {
     inherited: Inheritance | null = null,
   ) {
     const onBug = (error: unknown): void => this.onBug(error);
-    deps = { ...deps, world: guardWorld(deps.world, onBug) };
+    const world = guardWorld(deps.bareWorld, onBug);
+    this.world = world;
     this.#deps = deps;
     this.#observer = observer;
     this.metaInfo = metaInfo;
     this.infoHash = metaInfo.infoHash;
     this.geometry = metaInfo.geometry;
     this.options = options;
-    this.peerId = deps.peerId;
-    const { clock } = deps.world;
+    this.peerId = inherited?.peerId ?? deps.newPeerId();
     this.#rng = deps.rng.fork(metaInfo.infoHashHex);
-    this.#lifecycle = new Lifecycle((state, before) => {
-      log('%s: %s -> %s', metaInfo.name, before, state);
-      observer.onState(state, before);
-    }, inherited?.state);
-    this.#storage = deps.world.storage.open(metaInfo, { dir: options.dir });
+    this.#lifecycle = new Lifecycle(this, inherited?.state);
+    this.#storage = world.storage.open(metaInfo, { dir: options.dir });
     this.assembler = new PieceAssembler(metaInfo.geometry, deps.slabs);
-    this.picker = new PiecePicker(metaInfo.geometry, this.#rng.fork('picker'), {
-      // One that has a buffer is begun already, and may hold blocks.
-      mayStartPiece: (piece) =>
-        this.assembler.get(piece) !== undefined || (!this.#pieces.isBehind && this.assembler.reserve(piece)),
-    });
+    this.picker = new PiecePicker(metaInfo.geometry, this.#rng.fork('picker'), this);
     this.picker.sequential = options.sequential;
-    const goOn = (): void => {
-      if (this.state !== 'checking') this.#enterActive();
-    };
-    this.#disk = new DiskHealth(this.#storage, {
-      onStalled: (error) => this.#onStalled(error),
-      onRecovered: goOn,
-    });
-    this.cache = new ReadCache(metaInfo.geometry, this.#storage, deps.readBuffers, (error, piece) => {
-      this.#disk.onReadError(error, piece, clock.now());
-    });
+    this.#disk = new DiskHealth(this.#storage, this);
+    this.cache = new ReadCache(metaInfo.geometry, this.#storage, deps.readBuffers, this.#disk);
     this.files = new FileProgress(metaInfo, new FileMap(metaInfo.files, metaInfo.geometry));
     this.down = deps.down.share(options.downLimit, onBug);
     this.up = deps.up.share(options.upLimit, onBug);
@@ -133,24 +121,12 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#supply = inherited?.supply ?? new PeerSupply(this, deps);
     this.#supply.serve(this);
     this.rounds = new ChokeRounds(this.#rng, deps.options.uploadSlots, this, deps.options.choker);
-    this.webSeeds = new WebSeeds(this, deps, (error) => observer.onWarning(error));
+    this.webSeeds = new WebSeeds(this, deps, observer);
     this.tail = new TailShare(this.picker, metaInfo.geometry, this.swarm);
-    this.#resume = new ResumeKeeper(metaInfo, this.#storage, deps.world.resume, options.resumeKey, {
-      now: clock.now(),
-      onTrouble: (error) => observer.onWarning(error),
-    });
-    this.#inventory = new Inventory(this.#storage, this.#resume, {
-      onWarning: (error) => observer.onWarning(error),
-      onRecord: (start) => this.#onRecord(start),
-      onFound: (piece) => this.#pieces.gain(piece),
-      onDone: (error, hasRead) => this.#onChecked(error, hasRead),
-    });
-    this.#pieces = new PieceFlow(this, this.#storage, clock, observer, {
-      onChanged: () => this.#resume.touch(),
-      onAllVerified: goOn,
-      onDiskError: (error) => this.#disk.onWriteError(error),
-      onDiskRecovered: () => this.#disk.onWriteRecovered(),
-    });
+    const now = world.clock.now();
+    this.#resume = new ResumeKeeper(metaInfo, this.#storage, world.resume, options.resumeKey, now, observer);
+    this.#inventory = new Inventory(this.#storage, this.#resume, observer, this);
+    this.#pieces = new PieceFlow(this, this.#storage, world.clock, observer, this.#disk, this);
     this.#reception = new Reception(this, deps);
     this.discovery = discoverPeers(this, deps, observer, this.#rng.fork('trackers'), inherited?.discovery);
   }
@@ -205,7 +181,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
   }
 
   now(): number {
-    return this.#deps.world.clock.now();
+    return this.world.clock.now();
   }
 
   stats(): TorrentStats {
@@ -370,7 +346,20 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#supply.fill();
   }
 
-  // — starting
+  // — LifecycleEvents, PickerMediator
+
+  onState(state: TorrentState, before: TorrentState): void {
+    log('%s: %s -> %s', this.metaInfo.name, before, state);
+    this.#observer.onState(state, before);
+  }
+
+  mayStartPiece(piece: number): boolean {
+    // One that has a buffer is begun already, and may hold blocks.
+    if (this.assembler.get(piece) !== undefined) return true;
+    return !this.#pieces.isBehind && this.assembler.reserve(piece);
+  }
+
+  // — starting: InventoryEvents
 
   #check(trust: 'resume' | 'check', readsPieces = true): void {
     this.#error = null;
@@ -382,7 +371,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#inventory.take(trust, readsPieces);
   }
 
-  #onRecord({ record, trusted }: StartingPoint): void {
+  onRecord({ record, trusted }: StartingPoint): void {
     if (record && this.#isFirstRecord) {
       if (!this.files.isChosen) this.files.setPriorities(record.priorities);
       this.counters.before.uploaded = record.uploaded;
@@ -394,7 +383,11 @@ export class Torrent implements SessionHost, GreetedTorrent {
     for (const address of record?.peers ?? []) this.roster.add(address, 'resume');
   }
 
-  #onChecked(error: StorageError | null, hasRead: boolean): void {
+  onPieceFound(piece: number): void {
+    this.#pieces.gain(piece);
+  }
+
+  onChecked(error: StorageError | null, hasRead: boolean): void {
     if (error) {
       this.fail(error);
       return;
@@ -410,6 +403,16 @@ export class Torrent implements SessionHost, GreetedTorrent {
     this.#pieces.retryNow();
     this.discovery.start();
     this.#supply.fill();
+  }
+
+  // — PieceFlowEvents, DiskHealthEvents
+
+  onPieceGained(): void {
+    this.#resume.touch();
+  }
+
+  goOn(): void {
+    if (this.state !== 'checking') this.#enterActive();
   }
 
   /** Downloading or seeding, by what is missing; also after a stall and after a change of wishes. */
@@ -449,7 +452,7 @@ export class Torrent implements SessionHost, GreetedTorrent {
 
   // — trouble and the end
 
-  #onStalled(error: StorageError): void {
+  onDiskStalled(error: StorageError): void {
     // What lies in the way of a file does not go by itself; whoever removed it resumes.
     if (error.code === 'ERR_UNSAFE_PATH') this.fail(error);
     else {

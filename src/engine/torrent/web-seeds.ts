@@ -1,4 +1,4 @@
-import { WebSeedError, type TorrentTsError } from '../../errors.ts';
+import { WebSeedError } from '../../errors.ts';
 import { hasPlainHost, hasRealPort, withoutLogin } from '../../metainfo/announce-urls.ts';
 import { sha1 } from '../../metainfo/info-hash.ts';
 import { readRawPaths } from '../../metainfo/raw-paths.ts';
@@ -14,6 +14,7 @@ import { WebSeedLink, type WebSeedHost } from '../transport/web-seed-link.ts';
 import { WebSeedUrls } from '../transport/web-seed-urls.ts';
 import type { Torrent } from './torrent.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
+import type { TorrentObserver } from './torrent-options.ts';
 import { SparseMap } from '../../util/sparse-map.ts';
 
 const log = logger('web-seeds');
@@ -51,7 +52,7 @@ interface Seed {
 export class WebSeeds {
   readonly #torrent: Torrent;
   readonly #deps: TorrentDeps;
-  readonly #onWarning: (error: TorrentTsError) => void;
+  readonly #observer: Pick<TorrentObserver, 'onWarning'>;
   readonly #seeds = new SparseMap<string, Seed>();
   #host: WebSeedHost | null = null;
   /** The names that the servers know the files by, once they are needed. */
@@ -59,10 +60,10 @@ export class WebSeeds {
   #active = 0;
   #unusableCount = 0;
 
-  constructor(torrent: Torrent, deps: TorrentDeps, onWarning: (error: TorrentTsError) => void) {
+  constructor(torrent: Torrent, deps: TorrentDeps, observer: Pick<TorrentObserver, 'onWarning'>) {
     this.#torrent = torrent;
     this.#deps = deps;
-    this.#onWarning = onWarning;
+    this.#observer = observer;
     this.add(torrent.options.webSeeds ?? []);
   }
 
@@ -84,15 +85,15 @@ export class WebSeeds {
   /** In a turn of its own: nobody listens yet while the torrent is made. */
   #reportUnusable(url: string, why: string): void {
     if (this.#unusableCount++ >= UNUSABLE_REPORTS_MAX) return;
-    const { clock } = this.#deps.world;
+    const { clock } = this.#torrent.world;
     const shownUrl = withoutLogin(url);
-    clock.at(clock.now(), () => this.#onWarning(new WebSeedError(`${shownUrl} ${why}`, shownUrl)));
+    clock.at(clock.now(), () => this.#observer.onWarning(new WebSeedError(`${shownUrl} ${why}`, shownUrl)));
   }
 
   /** Takes as many into the swarm as there is room for. Also once a second. */
   fill(now: number): void {
     const { roster } = this.#torrent;
-    const { clock, web } = this.#deps.world;
+    const { clock, web } = this.#torrent.world;
     if (!web || this.#seeds.size === 0 || this.#torrent.state !== 'downloading') return;
     const host = (this.#host ??= this.#hostOf(clock, web));
     for (const seed of this.#seeds.values()) {
@@ -133,7 +134,7 @@ export class WebSeeds {
       log('%s: %s', seed.shownUrl, fault.why);
       // One warning for one cause, however often it is tried again.
       if (seed.failures++ === 0)
-        this.#onWarning(new WebSeedError(`${seed.shownUrl} ${fault.why}`, seed.shownUrl));
+        this.#observer.onWarning(new WebSeedError(`${seed.shownUrl} ${fault.why}`, seed.shownUrl));
       seed.retryAt = now + delayAfter(fault, seed.failures);
     }
     this.fill(now);

@@ -31,12 +31,9 @@ describe('upload queue', () => {
     disk = new FakeDisk();
     pool = new SlabPool(extents * PIECE_LENGTH);
     const storage = disk as unknown as TorrentStorage;
-    cache = new ReadCache(
-      new PieceGeometry(100 * PIECE_LENGTH, PIECE_LENGTH),
-      storage,
-      pool,
-      () => undefined,
-    );
+    cache = new ReadCache(new PieceGeometry(100 * PIECE_LENGTH, PIECE_LENGTH), storage, pool, {
+      onReadError: () => undefined,
+    });
     link = new FakeLink();
     clock = new ManualClock();
     unreadable = [];

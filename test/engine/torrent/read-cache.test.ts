@@ -24,7 +24,9 @@ describe('read cache', () => {
       },
     } as unknown as TorrentStorage;
     const geometry = new PieceGeometry(100 * PIECE_LENGTH, PIECE_LENGTH);
-    cache = new ReadCache(geometry, storage, new SlabPool(ROOM * PIECE_LENGTH), () => undefined);
+    cache = new ReadCache(geometry, storage, new SlabPool(ROOM * PIECE_LENGTH), {
+      onReadError: () => undefined,
+    });
   });
 
   const finishReads = (): void => pending.splice(0).forEach((finish) => finish());
