@@ -35,6 +35,11 @@ export function onDialWorked(peer: KnownPeer): void {
   peer.manners.isSecondTry = false;
 }
 
+/** Somebody got through to it encrypted (BEP 11). If a plain dial was to be next, that is for what it was like before. */
+export function onPrefersEncryption({ state, manners }: KnownPeer): void {
+  if (state === 'idle' && !manners.isSecondTry) manners.way = 'encrypted';
+}
+
 /**
  * The handshake with `peer` failed; `reached` is what of the link was encrypted by then. True if it is to be dialled again
  * at once, the other way.

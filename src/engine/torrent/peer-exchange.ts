@@ -11,6 +11,7 @@ import { PeerError, type DisconnectReason, type PeerLink } from '../../wire/link
 import type { ExtendedMessage, ExtendedPeer } from '../peer/extended-message.ts';
 import type { Extensions } from '../peer/extensions.ts';
 import type { PeerSession } from '../peer/peer-session.ts';
+import { onPrefersEncryption } from './dial-manners.ts';
 import type { KnownPeer, PeerRoster } from './peer-roster.ts';
 import { PexTimeline, type PexCursor } from './pex-timeline.ts';
 
@@ -131,7 +132,9 @@ export class PeerExchange<Peer extends PexPeer = PeerSession> implements Extende
     for (const { address, flags } of message.added) {
       // Two seeds have nothing to say to each other.
       if (isSeeding && (flags & PexFlag.seed) !== 0) continue;
-      if (roster.get(address) === undefined && !takeCredit(partner, now)) break;
+      const known = roster.get(address);
+      if (known === undefined && !takeCredit(partner, now)) break;
+      if (known && (flags & PexFlag.prefersEncryption) !== 0) onPrefersEncryption(known);
       found.push(address);
     }
     // That the sender lost a peer says nothing about whether we can reach it, so `dropped` changes nothing here.

@@ -134,6 +134,34 @@ describe('what peers tell us', () => {
     expect(dialled(bench).sort()).toEqual(['9.0.0.7:1', '9.0.0.8:2']);
   });
 
+  test('says who would be encrypted: that is tried first, whatever failed before', () => {
+    const bench = new EngineBench({ encryption: 'prefer' });
+    const torrent = singleFile(4);
+    const added = bench.add(torrent);
+    bench.settle();
+    const a = exchange(bench, torrent)('9.0.0.1');
+    const address = parseAddress('9.0.0.7:7000')!;
+    const failsNext = (): string => {
+      const { done, encryption } = bench.transport.dials.shift()!;
+      const peer = new FakePeer(address);
+      done(peer);
+      peer.close('closed-by-peer');
+      peer.endTurn();
+      return encryption === null ? 'plain' : 'encrypted';
+    };
+    added.onPeersFound([address], 'tracker');
+    expect([failsNext(), failsNext()]).toEqual(['encrypted', 'plain']);
+    bench.seconds(10);
+    // The last that was tried comes first.
+    expect([failsNext(), failsNext()]).toEqual(['plain', 'encrypted']);
+    bench.seconds(30);
+    expect([failsNext(), failsNext()]).toEqual(['encrypted', 'plain']);
+    const flags = PexFlag.prefersEncryption;
+    a.voice.say(UT_PEX, writePex({ added: [{ address, flags }], dropped: [] }));
+    bench.seconds(100);
+    expect(failsNext()).toBe('encrypted');
+  });
+
   test('leads into our own network only from within', () => {
     const { bench, join } = started();
     join('9.0.0.1').voice.say(UT_PEX, named('192.168.1.1:8000', '127.0.0.1:2200'));
