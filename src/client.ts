@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { createTorrent, type CreateOptions } from './create-torrent.ts';
 import { DhtHandle } from './dht-handle.ts';
 import { Engine } from './engine/engine.ts';
-import type { DhtOptions } from './engine/discovery/dht-driver.ts';
+import type { DhtDriver, DhtOptions } from './engine/discovery/dht-driver.ts';
 import { PendingTorrent } from './engine/metadata/pending-torrent.ts';
 import type { TorrentObserver, TorrentOptions } from './engine/torrent/torrent-options.ts';
 import { StorageError, UsageError } from './errors.ts';
@@ -14,7 +14,7 @@ import type { Magnet } from './metainfo/magnet.ts';
 import type { MetaInfo } from './metainfo/metainfo.ts';
 import { parseInfo } from './metainfo/parse-torrent.ts';
 import { deleteData } from './node/delete-data.ts';
-import { DhtState } from './node/dht-state.ts';
+import { DhtState, type DhtMemory } from './node/dht-state.ts';
 import { openNodeWorld, type NodeWorld } from './node/node-world.ts';
 import { defaultStateDir } from './node/state-dir.ts';
 import { takeStateLock, type StateLock } from './node/state-lock.ts';
@@ -79,9 +79,16 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     this.#world = world;
     this.#dhtState = dhtState;
     const dhtNode = options.dht ? dhtOptions(options, dhtState) : null;
-    this.#engine = new Engine(world, { ...options, dhtNode, clientName: `torrent-ts ${VERSION}` });
-    this.#dht = this.#engine.dht && new DhtHandle(this.#engine.dht, world.resolver);
-    if (this.#engine.dht) dhtState?.keep(this.#engine.dht, world.clock);
+    this.#engine = new Engine(world, {
+      ...options,
+      dhtNode,
+      clientName: `torrent-ts ${VERSION}`,
+      // In a turn of its own: what a listener throws is no business of the engine's.
+      onBug: (report) => queueMicrotask(() => this.emit('warning', report)),
+    });
+    const { dht, dhtPart } = this.#engine;
+    this.#dht = dht && new DhtHandle(dht, dhtPart, world.resolver);
+    if (dht) dhtState?.keep(this.#dhtMemory(dht), world.clock);
   }
 
   /**
@@ -288,10 +295,16 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     return this.close();
   }
 
+  #dhtMemory(dht: DhtDriver): DhtMemory {
+    const { dhtPart } = this.#engine;
+    return { savedState: () => dhtPart.run(() => (dht.isRunning ? dht.savedState() : null), null) };
+  }
+
   async #close(timeoutMs: number): Promise<void> {
     this.#dht?.close();
     // While it runs, because what has stopped is not worth keeping.
-    const saved = this.#engine.dht && this.#dhtState?.save(this.#engine.dht);
+    const { dht } = this.#engine;
+    const saved = dht && this.#dhtState?.save(this.#dhtMemory(dht));
     const left = new Promise<void>((done) => this.#engine.close(done));
     await within(timeoutMs, Promise.all([saved, left]).then());
     this.#dhtState?.close();

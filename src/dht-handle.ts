@@ -3,7 +3,8 @@ import { DHT_LIMITS } from './bencode/scan.ts';
 import type { DhtDriver, DhtFamilyStats } from './engine/discovery/dht-driver.ts';
 import type { InfoHashSample, PutResult } from './engine/discovery/dht-operations.ts';
 import type { ImmutableItem, MutableItem } from './dht/item.ts';
-import { TimeoutError, UsageError } from './errors.ts';
+import type { Subsystem } from './engine/subsystem.ts';
+import { TimeoutError, TorrentTsError, UsageError } from './errors.ts';
 import type { Cancel, Resolver } from './ports.ts';
 import { fromHex, utf8 } from './util/bytes.ts';
 import { canonicalIp, ipFamily, type PeerAddress } from './util/ip.ts';
@@ -60,29 +61,32 @@ const KEY_BYTES = 32;
 /**
  * The DHT (BEP 5) as a phone book: who has a torrent, and small values that its nodes keep (BEP 44). It starts with the
  * first question or the first torrent that may use it. All operations end: with the signal's reason, `ERR_CLOSED` when the
- * client closes, or what was found in a few seconds.
+ * client closes, `ERR_INTERNAL` when a bug of ours ends it, or what was found in a few seconds.
  */
 export class DhtHandle {
   readonly #dht: DhtDriver;
+  readonly #part: Subsystem;
   readonly #resolver: Resolver | null;
   readonly #underWay = new Set<Abort>();
   #isClosed = false;
 
   /** @internal Use `client.dht`. */
-  constructor(dht: DhtDriver, resolver: Resolver | null) {
+  constructor(dht: DhtDriver, part: Subsystem, resolver: Resolver | null) {
     this.#dht = dht;
+    this.#part = part;
     this.#resolver = resolver;
+    part.onFailed((failure) => this.#abortAll(failure));
   }
 
   /** Starts it now, for a client that is to help others, instead of with the first torrent or question. */
   start(): void {
     if (this.#isClosed) throw closed();
-    this.#dht.wake();
+    this.#part.run(() => this.#dht.wake(), undefined);
   }
 
   /** One entry per address family, in numbers. Asking does not start it. */
   stats(): DhtFamilyStats[] {
-    return this.#dht.stats();
+    return this.#part.run(() => this.#dht.stats(), []);
   }
 
   /**
@@ -217,7 +221,11 @@ export class DhtHandle {
   /** @internal */
   close(): void {
     this.#isClosed = true;
-    for (const abort of [...this.#underWay]) abort(closed());
+    this.#abortAll(closed());
+  }
+
+  #abortAll(reason: Error): void {
+    for (const abort of [...this.#underWay]) abort(reason);
   }
 
   async #addressOf(
@@ -244,24 +252,35 @@ export class DhtHandle {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       if (this.#isClosed) throw closed();
-      this.#dht.wake();
+      if (this.#part.failure) throw this.#part.failure;
       const settle = (): void => {
         this.#underWay.delete(abort);
         signal?.removeEventListener('abort', onAbort);
       };
-      const operation = begin((result) => {
+      const operation = this.#begin(begin, (result) => {
         settle();
         resolve(result);
       });
       const abort: Abort = (reason) => {
         settle();
-        operation.cancel();
+        this.#part.run(() => operation.cancel(), undefined);
         reject(reason);
       };
       const onAbort = (): void => abort(signal!.reason as Error);
       signal?.addEventListener('abort', onAbort);
       this.#underWay.add(abort);
     });
+  }
+
+  /** @throws what is wrong with the question, or the failure that the question brought to light. */
+  #begin<T>(begin: (done: (result: T) => void) => Cancel, done: (result: T) => void): Cancel {
+    try {
+      this.#dht.wake();
+      return begin(done);
+    } catch (error) {
+      if (!(error instanceof TorrentTsError)) this.#part.fail(error);
+      throw this.#part.failure ?? error;
+    }
   }
 }
 

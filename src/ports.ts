@@ -50,6 +50,11 @@ export interface PeerTransport {
   onInbound(listener: (link: PeerLink) => void, encryption?: InboundEncryption): void;
   /** The port that peers can reach us at, 0 if we do not listen. */
   readonly listenPort: number;
+  /**
+   * Who hears of our own code failing on a connection before it is a link, such as in an encrypted handshake. That
+   * connection is closed, and nothing else. Without a listener the error goes on to whoever called the transport.
+   */
+  onInternalError?(listener: (error: unknown) => void): void;
 }
 
 /** One UDP socket per address family, shared by everything that speaks UDP. */

@@ -1,16 +1,19 @@
+import type { InternalError } from '../errors.ts';
 import { sha1 } from '../metainfo/info-hash.ts';
 import type { MetaInfo } from '../metainfo/metainfo.ts';
 import type { ResolvedOptions } from '../options.ts';
-import type { Cancel, World } from '../ports.ts';
+import type { Cancel, MulticastPort, World } from '../ports.ts';
 import { TrackerUrls } from '../tracker/tracker-url.ts';
 import { toHex } from '../util/bytes.ts';
 import { Rng } from '../util/rng.ts';
 import { SlabPool } from '../util/slab-pool.ts';
+import type { PeerLink } from '../wire/link.ts';
 import { obfuscatedName } from '../wire/mse/negotiation.ts';
 import { makePeerId, PEER_ID_LENGTH } from '../wire/peer-id.ts';
 import { Bandwidth } from './bandwidth.ts';
 import { AnnounceLimiter } from './discovery/announce-limiter.ts';
 import { DhtDriver, type DhtOptions } from './discovery/dht-driver.ts';
+import type { DhtPorts } from './discovery/dht-ports.ts';
 import type { PeerFinder } from './discovery/peer-finder.ts';
 import { LsdDriver } from './discovery/lsd-driver.ts';
 import { UdpTrackerClient } from './discovery/udp-tracker-client.ts';
@@ -18,7 +21,8 @@ import { ExternalAddress } from './external-address.ts';
 import { Greeter } from './greeter.ts';
 import type { Inheritance } from './metadata/inheritance.ts';
 import { PendingTorrent, type PendingOptions } from './metadata/pending-torrent.ts';
-import { guard } from './torrent/bug-boundary.ts';
+import { Subsystem } from './subsystem.ts';
+import { bugReport, guard } from './torrent/bug-boundary.ts';
 import type { ChokerPolicy } from './torrent/choke-rounds.ts';
 import { DialBudget } from './torrent/dialer.ts';
 import { PeerRanks } from './torrent/peer-priority.ts';
@@ -53,6 +57,8 @@ export type EngineOptions = Pick<
   readonly dhtNode?: DhtOptions | null;
   /** Told to peers as `v` (BEP 10). */
   readonly clientName: string;
+  /** A bug of ours ended a part that belongs to no torrent. Default: it is thrown at whoever called the engine. */
+  readonly onBug?: (report: InternalError) => void;
   /** Default: `tit-for-tat`. */
   readonly choker?: ChokerPolicy;
 };
@@ -66,8 +72,9 @@ export class Engine {
   readonly up: Bandwidth;
   /** Where the world sees us. */
   readonly external = new ExternalAddress();
-  /** Null if this client takes no part. */
-  readonly dht: DhtDriver | null;
+  /** Null if this client takes no part. Whoever calls it does so by `dhtPart`. */
+  readonly dht: DhtDriver | null = null;
+  readonly dhtPart = new Subsystem('the DHT', (report) => this.#tell(report));
   readonly #ranks = new PeerRanks(this.external, () => this.listenPort);
   readonly #world: World;
   readonly #options: EngineOptions;
@@ -86,6 +93,7 @@ export class Engine {
   readonly #udpTrackers: UdpTrackerClient | null;
   readonly #announces: AnnounceLimiter;
   readonly #finders: PeerFinder[] = [];
+  readonly #dhtPorts: DhtPorts | null = null;
   readonly #deps: TorrentDeps;
   #beat: Cancel | null = null;
   #closed = false;
@@ -109,25 +117,70 @@ export class Engine {
     this.#webLanes = new LaneBudget(this.#connections, Math.floor(connectionsMax / WEB_LANES_SHARE));
     this.#dialBudget = new DialBudget(world.clock);
     this.#announces = new AnnounceLimiter(world.clock);
-    this.#greeter = new Greeter(world.clock, (infoHash) => this.#find(toHex(infoHash)));
-    this.#udpTrackers = world.datagrams ? new UdpTrackerClient(world) : null;
-    this.dht =
-      options.dhtNode && world.datagrams
-        ? new DhtDriver(world, this.#rng.fork('dht'), { external: this.external, ...options.dhtNode })
-        : null;
-    if (this.dht) this.#finders.push(this.dht);
-    if (world.multicast) this.#finders.push(new LsdDriver(world, world.multicast, this.#rng.fork('lsd')));
+    const onBug = (error: unknown): void => this.#tell(bugReport('a connection', error));
+    this.#greeter = new Greeter(world.clock, (infoHash) => this.#find(toHex(infoHash)), onBug);
+    this.#udpTrackers = world.datagrams ? new UdpTrackerClient(world, (report) => this.#tell(report)) : null;
+    const dht = this.#openDht();
+    if (dht) {
+      this.dht = dht;
+      this.#dhtPorts = this.dhtPart.dhtPorts(dht);
+      this.#finders.push(this.dhtPart.finder(dht));
+    }
+    if (world.multicast) this.#finders.push(this.#openLsd(world.multicast));
     this.#deps = this.#makeDeps();
     const lookup = (name: Uint8Array): Uint8Array | null => this.#obfuscated.get(toHex(name)) ?? null;
     const encryption =
       options.encryption === 'off' ? undefined : { lookup, required: options.encryption === 'require' };
     for (const transport of world.transports) {
+      transport.onInternalError?.(onBug);
       transport.onInbound((link) => {
-        if (this.#closed || this.#connections.free <= 0) link.close('too-many-connections');
-        else if (this.#isEmpty) link.close('unknown-torrent');
-        else this.#greeter.greetInbound(link);
+        guard(
+          () => this.#receive(link),
+          (error) => {
+            link.close('torrent-stopped');
+            onBug(error);
+          },
+        )();
       }, encryption);
     }
+  }
+
+  #openDht(): DhtDriver | null {
+    const { dhtNode } = this.#options;
+    const { clock, datagrams, entropy, resolver, ed25519 } = this.#world;
+    if (!dhtNode || !datagrams) return null;
+    const part = this.dhtPart;
+    const world = {
+      clock: part.clock(clock),
+      datagrams: part.datagrams(datagrams),
+      resolver: resolver && part.resolver(resolver),
+      entropy,
+      ...(ed25519 && { ed25519 }),
+    };
+    const dht = new DhtDriver(world, this.#rng.fork('dht'), { external: this.external, ...dhtNode });
+    part.onFailed(() => dht.stop(() => undefined));
+    return dht;
+  }
+
+  #openLsd(multicast: MulticastPort): PeerFinder {
+    const { clock, entropy } = this.#world;
+    const part = new Subsystem('local discovery', (report) => this.#tell(report));
+    const world = { clock: part.clock(clock), entropy };
+    const lsd = new LsdDriver(world, part.multicast(multicast), this.#rng.fork('lsd'));
+    part.onFailed(() => lsd.close());
+    return part.finder(lsd);
+  }
+
+  #receive(link: PeerLink): void {
+    if (this.#closed || this.#connections.free <= 0) link.close('too-many-connections');
+    else if (this.#isEmpty) link.close('unknown-torrent');
+    else this.#greeter.greetInbound(link);
+  }
+
+  /** Of a bug that no torrent has to do with. */
+  #tell(report: InternalError): void {
+    if (!this.#options.onBug) throw report;
+    this.#options.onBug(report);
   }
 
   /** By info hash, 40 hexadecimal digits. */
@@ -209,7 +262,7 @@ export class Engine {
         refuseLocal: this.#options.refuseLocalTrackers,
       },
       finders: this.#finders,
-      dht: this.dht,
+      dht: this.#dhtPorts,
       pex: this.#options.pex,
       external: this.external,
       ranks: this.#ranks,
@@ -262,8 +315,8 @@ export class Engine {
     const finish = (): void => {
       if (--waiting > 0) return;
       this.#udpTrackers?.close();
-      if (this.dht) this.dht.stop(done);
-      else done();
+      this.dhtPart.run(() => this.dht?.stop(done), undefined);
+      if (!this.dht || this.dhtPart.failure) done();
     };
     for (const torrent of this.#all) {
       waiting++;
@@ -275,7 +328,10 @@ export class Engine {
   #onBeat(): void {
     this.#beat = null;
     const now = this.#world.clock.now();
-    this.#greeter.onBeat(now);
+    guard(
+      () => this.#greeter.onBeat(now),
+      (error) => this.#tell(bugReport('a connection', error)),
+    )();
     for (const torrent of this.#all)
       guard(
         () => torrent.onBeat(now),

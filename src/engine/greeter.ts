@@ -1,5 +1,4 @@
 import type { Clock } from '../ports.ts';
-import { logger } from '../util/log.ts';
 import type { KnownPeer } from './torrent/peer-roster.ts';
 import {
   PeerError,
@@ -10,8 +9,6 @@ import {
   type PeerLink,
 } from '../wire/link.ts';
 import { HANDSHAKE_TIMEOUT_MS, PENDING_INBOUND_MAX } from './limits.ts';
-
-const log = logger('greeter');
 
 /** Who takes over a link once its handshake is here. */
 export interface GreetedTorrent {
@@ -32,12 +29,15 @@ export type TorrentLookup = (infoHash: Uint8Array) => GreetedTorrent | null;
 export class Greeter {
   readonly #clock: Clock;
   readonly #lookup: TorrentLookup;
+  readonly #onBug: (error: unknown) => void;
   readonly #greetings = new Set<Greeting>();
   #inbound = 0;
 
-  constructor(clock: Clock, lookup: TorrentLookup) {
+  /** @param onBug Told of our own faults before it is known which torrent a link is for. */
+  constructor(clock: Clock, lookup: TorrentLookup, onBug: (error: unknown) => void) {
     this.#clock = clock;
     this.#lookup = lookup;
+    this.#onBug = onBug;
   }
 
   get pending(): number {
@@ -97,6 +97,11 @@ export class Greeter {
     return this.#lookup(infoHash);
   }
 
+  /** @internal */
+  onBug(error: unknown): void {
+    this.#onBug(error);
+  }
+
   #add(greeting: Greeting): void {
     greeting.deadline = this.#clock.now() + HANDSHAKE_TIMEOUT_MS;
     this.#greetings.add(greeting);
@@ -142,7 +147,7 @@ class Greeting implements LinkSink {
     this.#greeter.remove(this);
     const torrent = this.torrent ?? this.#found;
     if (torrent) torrent.onBug(error);
-    else log('a bug in a handshake: %O', error);
+    else this.#greeter.onBug(error);
   }
 
   onBatchEnd(): void {

@@ -13,8 +13,8 @@ const SAVE_EVERY_MS = 10 * 60_000;
 
 /** Who knows what is to be kept. */
 export interface DhtMemory {
-  readonly isRunning: boolean;
-  savedState(): Uint8Array;
+  /** Null if there is nothing worth keeping. */
+  savedState(): Uint8Array | null;
 }
 
 /**
@@ -63,9 +63,10 @@ export class DhtState {
 
   /** Never rejects: the next run begins with what there is. */
   async save(dht: DhtMemory): Promise<void> {
-    if (!dht.isRunning || !this.#takeLock()) return;
+    const record = dht.savedState();
+    if (record === null || !this.#takeLock()) return;
     await new Promise<void>((done) => {
-      this.#store.save(KEY, dht.savedState(), (error) => {
+      this.#store.save(KEY, record, (error) => {
         if (error) log('not saved: %s', error.message);
         done();
       });

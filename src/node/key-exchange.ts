@@ -37,17 +37,21 @@ export class KeyExchangeQueue {
 
   #next(): void {
     this.#isBusy = false;
-    for (let exchange = this.#waiting.shift(); exchange !== undefined; exchange = this.#waiting.shift()) {
-      if (!exchange()) continue; // That peer is gone.
-      this.#freeAt = this.#clock.now() + KEY_EXCHANGE_INTERVAL_MS;
-      break;
+    try {
+      for (let exchange = this.#waiting.shift(); exchange !== undefined; exchange = this.#waiting.shift()) {
+        if (!exchange()) continue; // That peer is gone.
+        this.#freeAt = this.#clock.now() + KEY_EXCHANGE_INTERVAL_MS;
+        break;
+      }
+    } finally {
+      // The next in line has nothing to do with what went wrong with this one.
+      this.#arrange();
     }
-    this.#arrange();
   }
 }
 
-/** What encrypted handshakes need. */
-export function mseTools(clock: Clock): MseTools {
+/** What encrypted handshakes need. @param onBug See `MseTools`. */
+export function mseTools(clock: Clock, onBug?: (error: unknown) => void): MseTools {
   const queue = new KeyExchangeQueue(clock);
   const entropy = new SystemEntropy();
   return {
@@ -55,5 +59,6 @@ export function mseTools(clock: Clock): MseTools {
     random: (count) => entropy.bytes(count),
     keyExchange: () => new DiffieHellmanExchange(entropy.bytes(PRIVATE_KEY_LENGTH)),
     pace: (exchange) => queue.add(exchange),
+    ...(onBug && { onBug }),
   };
 }

@@ -50,13 +50,17 @@ export class TcpTransport implements PeerTransport {
   readonly #mse: MseTools;
   #listener: ((link: PeerLink) => void) | null = null;
   #inboundEncryption: InboundEncryption | null = null;
+  #onInternalError: ((error: unknown) => void) | null = null;
   #pendingInbound = 0;
   #closing: Promise<void> | null = null;
 
   private constructor(clock: Clock, server: Server | null, ownBuffers: boolean) {
     this.#clock = clock;
     this.#commons = new TcpCommons(clock);
-    this.#mse = mseTools(clock);
+    this.#mse = mseTools(clock, (error) => {
+      if (!this.#onInternalError) throw error;
+      this.#onInternalError(error);
+    });
     this.#server = server;
     this.#ownBuffers = ownBuffers;
     server?.on('connection', (socket) => this.#accept(socket));
@@ -78,6 +82,10 @@ export class TcpTransport implements PeerTransport {
   onInbound(listener: (link: PeerLink) => void, encryption?: InboundEncryption): void {
     this.#listener = listener;
     this.#inboundEncryption = encryption ?? null;
+  }
+
+  onInternalError(listener: (error: unknown) => void): void {
+    this.#onInternalError = listener;
   }
 
   dial(

@@ -1,7 +1,7 @@
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import type { Torrent } from '../engine/torrent/torrent.ts';
 import type { TorrentObserver, TorrentOptions } from '../engine/torrent/torrent-options.ts';
-import type { TorrentTsError } from '../errors.ts';
+import { InternalError, type TorrentTsError } from '../errors.ts';
 import type { TorrentStats } from '../events.ts';
 import type { MetaInfo } from '../metainfo/metainfo.ts';
 import { DEFAULTS } from '../options.ts';
@@ -53,6 +53,8 @@ export interface SwarmSetting {
   readonly metaInfo: MetaInfo;
   readonly web: SimWeb;
   readonly announceUrl: string;
+  /** A bug of the engine ended its torrent; the run is to end as well. */
+  onBug(name: string, report: InternalError): void;
 }
 
 export interface PeerGone {
@@ -234,6 +236,7 @@ export class SimPeer implements TorrentObserver {
 
   onFailed(error: TorrentTsError): void {
     this.failures.push(error);
+    if (error instanceof InternalError) this.#setting.onBug(this.name, error);
   }
 
   onState(): void {

@@ -58,6 +58,8 @@ export class SimSwarm {
   readonly checker = new SwarmChecker();
   readonly #checkEvery: number;
   #eventsToCheck: number;
+  /** Of an engine; it stops its torrent there, and here the run. */
+  #bug: Error | null = null;
 
   constructor(options: SwarmOptions) {
     this.seed = options.seed;
@@ -72,6 +74,9 @@ export class SimSwarm {
       metaInfo: this.metaInfo,
       web,
       announceUrl: `http://${TRACKER_HOST}/announce`,
+      onBug: (name, report) => {
+        this.#bug ??= new Error(`${name}: ${report.message}`, { cause: report });
+      },
     };
     this.#checkEvery = options.checkEvery ?? 20_000;
     this.#eventsToCheck = this.#checkEvery;
@@ -122,6 +127,7 @@ export class SimSwarm {
   runUntil(isDone: () => boolean, limitMs: number): boolean {
     try {
       return this.clock.runUntil(() => {
+        if (this.#bug !== null) throw this.#bug;
         if (this.#checkEvery > 0 && --this.#eventsToCheck <= 0) this.check();
         return isDone();
       }, limitMs);

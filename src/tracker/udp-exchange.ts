@@ -80,6 +80,11 @@ export class UdpExchange {
     };
   }
 
+  /** Ends with this as the answer to all that is under way. */
+  abandon(reason: string): void {
+    for (const pending of [...this.#pending]) this.#finish(pending, reason);
+  }
+
   /** When `onTime` has something to do. */
   nextDeadline(): number {
     let next = Infinity;

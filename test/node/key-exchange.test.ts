@@ -36,3 +36,17 @@ test('an exchange that nobody wants any more takes no time from the next', () =>
   clock.advance(KEY_EXCHANGE_INTERVAL_MS - 1);
   expect(served).toEqual([['wanted', 0]]);
 });
+
+test('an exchange that throws takes the turn of nobody behind it', () => {
+  const { clock, queue, served } = set();
+  queue.add(() => {
+    throw new TypeError('x is undefined');
+  });
+  queue.add(() => {
+    served.push(['next', clock.now()]);
+    return true;
+  });
+  expect(() => clock.advance(0)).toThrow('x is undefined');
+  clock.advance(KEY_EXCHANGE_INTERVAL_MS);
+  expect(served).toHaveLength(1);
+});

@@ -225,6 +225,7 @@ class Participant {
       {
         onPeers: (peers) => this.#peers.push(...peers.map(addressKey)),
         onExternalIp: (ip) => this.externalIps.push(ip),
+        onBug: (error) => expect.fail(String(error)),
         onWarning: (error) => this.warnings.push(error.message),
       },
       { udp, limiter },

@@ -8,6 +8,7 @@ import type { TrackerUrl } from '../../tracker/tracker-url.ts';
 import { hasAnnouncePath } from '../../tracker/tracker-url.ts';
 import { assert } from '../../util/assert.ts';
 import type { IpFamily } from '../../util/ip.ts';
+import { guard, type OnBug } from '../torrent/bug-boundary.ts';
 import type { AnnounceLimiter, AnnouncePlace, AnnounceRank } from './announce-limiter.ts';
 import { Chain } from './chain.ts';
 import type { UdpTrackerClient } from './udp-tracker-client.ts';
@@ -24,6 +25,11 @@ export interface TrackerTransports {
   readonly limiter: AnnounceLimiter;
   /** Refuse trackers in local address ranges. */
   readonly refuseLocal: boolean;
+  /**
+   * Hears of bugs in what a torrent says, and in what it makes of an answer: the limiter and the UDP client are shared, and
+   * have nothing to do with it. Default: they are thrown at whoever called.
+   */
+  readonly onBug?: OnBug;
 }
 
 /** Is there a way to speak to it at all? The other functions here may only be called if so. */
@@ -47,15 +53,15 @@ export function sendAnnounce(
   announcement: Announcement,
   done: (result: AnnounceResponse | TrackerError) => void,
 ): Cancel {
-  const { udp, limiter, refuseLocal } = transports;
+  const { udp, refuseLocal, onBug = rethrow } = transports;
   const { url, family, rank, trackerId } = announcement;
   if (url.scheme === 'udp') {
     assert(udp !== null, 'a UDP tracker needs a UDP client');
-    return inTurn(limiter, url.host, rank, (place) => {
+    return inTurn(transports, url.host, rank, (place) => {
       // All of them share one socket.
       place.leave();
       const options = { timeoutMs: UDP_TIMEOUT_MS, refuseLocal };
-      return udp.announce(url, family, announcement.request(), options, done);
+      return udp.announce(url, family, announcement.request(), options, guard(done, onBug));
     });
   }
   const target = (): string => announceUrl(url, announcement.request(), trackerId);
@@ -95,15 +101,16 @@ export function sendScrape(
 }
 
 function get(
-  { http, limiter, refuseLocal }: TrackerTransports,
+  transports: TrackerTransports,
   tracker: TrackerUrl,
   url: () => string,
   family: IpFamily,
   rank: AnnounceRank,
   done: (result: HttpResponse | TrackerError) => void,
 ): Cancel {
+  const { http, refuseLocal } = transports;
   assert(http !== null, 'an HTTP tracker needs an HTTP client');
-  return inTurn(limiter, tracker.host, rank, (place) =>
+  return inTurn(transports, tracker.host, rank, (place) =>
     http.get(
       {
         url: url(),
@@ -128,17 +135,29 @@ function get(
 
 /** Begins what `start` does when the limiter says so; whoever cancels it gives its place to the next. */
 function inTurn(
-  limiter: AnnounceLimiter,
+  { limiter, onBug = rethrow }: TrackerTransports,
   host: string,
   rank: AnnounceRank,
   start: (place: AnnouncePlace) => Cancel,
 ): Cancel {
   const chain = new Chain();
-  const place = limiter.enter(host, rank, (own) => chain.next(start(own)));
+  const place = limiter.enter(host, rank, (own) => {
+    guard(
+      () => chain.next(start(own)),
+      (error) => {
+        own.leave();
+        onBug(error);
+      },
+    )();
+  });
   return {
     cancel: () => {
       chain.cancel();
       place.leave();
     },
   };
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }

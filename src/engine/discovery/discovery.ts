@@ -44,7 +44,7 @@ export class Discovery {
         nodes: this.#subject.nodes ?? [],
         port: () => this.#subject.port(),
         isSeed: () => this.#subject.isSeed(),
-        isHungry: () => this.#subject.isHungry(),
+        isHungry: () => this.#isHungry(),
         onPeers: guard(
           (peers: readonly PeerAddress[]) => this.#subject.onFound(peers, finder.source),
           (error) => this.#subject.onBug(error),
@@ -81,6 +81,16 @@ export class Discovery {
   stop(done: () => void): void {
     this.#stopFollowing();
     this.#trackers.stop(done);
+  }
+
+  /** Finders ask in turns of their own. */
+  #isHungry(): boolean {
+    let isHungry = false;
+    guard(
+      () => (isHungry = this.#subject.isHungry()),
+      (error) => this.#subject.onBug(error),
+    )();
+    return isHungry;
   }
 
   #stopFollowing(): void {

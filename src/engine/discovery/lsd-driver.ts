@@ -50,6 +50,15 @@ export class LsdDriver implements PeerFinder {
     };
   }
 
+  /** Neither speaks nor listens any more. */
+  close(): void {
+    this.#timer?.cancel.cancel();
+    this.#timer = null;
+    this.#listening?.cancel();
+    this.#listening = null;
+    this.#subjects.clear();
+  }
+
   #forget(key: string): void {
     this.#subjects.delete(key);
     this.#schedule.remove(key);

@@ -71,6 +71,8 @@ export interface TrackerDriverEvents {
    * sense.
    */
   onWarning(error: TrackerError): void;
+  /** Our own code failed on what it says to a tracker, or on the answer. */
+  onBug(error: unknown): void;
 }
 
 export interface TrackerDriverOptions {
@@ -120,6 +122,7 @@ export class TrackerDriver {
       udp: options.udp,
       limiter: options.limiter,
       refuseLocal: options.refuseLocal ?? false,
+      onBug: (error) => this.#events.onBug(error),
     };
     this.#rng = rng;
     this.#subject = subject;

@@ -1,4 +1,4 @@
-import { TrackerError } from '../../errors.ts';
+import { type InternalError, TrackerError } from '../../errors.ts';
 import type { Cancel, World } from '../../ports.ts';
 import type { AnnounceRequest, AnnounceResponse } from '../../tracker/announce.ts';
 import { noAddressError } from '../../tracker/announce.ts';
@@ -17,6 +17,7 @@ import { UdpExchange } from '../../tracker/udp-exchange.ts';
 import { readU32, toHex } from '../../util/bytes.ts';
 import type { IpFamily, PeerAddress } from '../../util/ip.ts';
 import { addressKey, isDialable, isLocalIp } from '../../util/ip.ts';
+import { bugReport, guard } from '../torrent/bug-boundary.ts';
 import { Chain } from './chain.ts';
 
 export interface UdpRequestOptions {
@@ -25,18 +26,35 @@ export interface UdpRequestOptions {
   readonly refuseLocal: boolean;
 }
 
+interface TrackerRequest<Answer> extends Pick<UdpRequest, 'action' | 'write'> {
+  read(reply: Uint8Array): Answer | TrackerError;
+  done(answer: Answer | TrackerError): void;
+}
+
+/** What our own failure is called towards the torrent that asked. */
+const FAILED = 'an internal error ended the request';
+
 /**
  * Speaks to all UDP trackers (BEP 15) for all torrents: one exchange per address, so that a connection id serves
  * every torrent that announces there. One timer, for the earliest deadline of them all.
+ *
+ * A bug of ours in the talk with one tracker ends that talk with an error for whoever waits, and leaves those with the
+ * others alone. The next request begins a new one.
  */
 export class UdpTrackerClient {
   readonly #world: Pick<World, 'clock' | 'entropy' | 'datagrams' | 'resolver'>;
+  readonly #onBug: (report: InternalError) => void;
   readonly #exchanges = new Map<string, UdpExchange>();
   readonly #subscription: Cancel | null;
   #timer: { readonly at: number; readonly cancel: Cancel } | null = null;
 
-  constructor(world: Pick<World, 'clock' | 'entropy' | 'datagrams' | 'resolver'>) {
+  /** @param onBug Told of our own failures. Default: they are thrown at whoever called. */
+  constructor(
+    world: Pick<World, 'clock' | 'entropy' | 'datagrams' | 'resolver'>,
+    onBug: (report: InternalError) => void = rethrow,
+  ) {
     this.#world = world;
+    this.#onBug = onBug;
     this.#subscription = world.datagrams?.onMessage((bytes, from) => this.#onMessage(bytes, from)) ?? null;
   }
 
@@ -50,8 +68,8 @@ export class UdpTrackerClient {
     return this.#request(url, family, options, {
       action: ACTION_ANNOUNCE,
       write: (connectionId, transactionId) => writeAnnounce(connectionId, transactionId, request, url.path),
-      done: (reply) =>
-        done(reply instanceof TrackerError ? reply : readAnnounceReply(reply, family, url.text)),
+      read: (reply) => readAnnounceReply(reply, family, url.text),
+      done,
     });
   }
 
@@ -66,12 +84,12 @@ export class UdpTrackerClient {
     return this.#request(url, family, options, {
       action: ACTION_SCRAPE,
       write: (connectionId, transactionId) => writeScrape(connectionId, transactionId, infoHashes),
-      done: (reply) => {
-        const counts =
-          reply instanceof TrackerError ? reply : readScrapeReply(reply, infoHashes.length, url.text);
-        if (counts instanceof TrackerError) done(counts);
-        else done(new Map(infoHashes.map((hash, i) => [toHex(hash), counts[i]!])));
+      read: (reply) => {
+        const counts = readScrapeReply(reply, infoHashes.length, url.text);
+        if (counts instanceof TrackerError) return counts;
+        return new Map(infoHashes.map((hash, i) => [toHex(hash), counts[i]!]));
       },
+      done,
     });
   }
 
@@ -83,11 +101,11 @@ export class UdpTrackerClient {
     this.#exchanges.clear();
   }
 
-  #request(
+  #request<Answer>(
     url: TrackerUrl,
     family: IpFamily,
     options: UdpRequestOptions,
-    request: Pick<UdpRequest, 'action' | 'write'> & { done(reply: Uint8Array | TrackerError): void },
+    request: TrackerRequest<Answer>,
   ): Cancel {
     const { clock, datagrams, resolver } = this.#world;
     const deadline = clock.now() + options.timeoutMs;
@@ -110,17 +128,48 @@ export class UdpTrackerClient {
           return;
         }
         const exchange = this.#exchangeWith(to, datagrams);
-        const sent: UdpRequest = {
-          ...request,
-          deadline,
-          done: (reply) =>
-            request.done(typeof reply === 'string' ? new TrackerError(reply, url.text) : reply),
+        const { action, write } = request;
+        let isAnswered = false;
+        const done = (reply: Uint8Array | string): void => {
+          if (isAnswered) return;
+          isAnswered = true;
+          request.done(this.#answerOf(url, request, reply));
         };
-        chain.next(exchange.request(sent, clock.now()));
+        const sent: UdpRequest = { action, write, deadline, done };
+        const hasBegun = this.#attempt(addressKey(to), exchange, () =>
+          chain.next(exchange.request(sent, clock.now())),
+        );
+        if (!hasBegun) done(FAILED);
         this.#arm();
       }),
     );
     return chain;
+  }
+
+  #answerOf<Answer>(
+    url: TrackerUrl,
+    request: TrackerRequest<Answer>,
+    reply: Uint8Array | string,
+  ): Answer | TrackerError {
+    if (typeof reply === 'string') return new TrackerError(reply, url.text);
+    let answer: Answer | TrackerError = new TrackerError(FAILED, url.text);
+    guard(
+      () => (answer = request.read(reply)),
+      (error) => this.#onBug(bugReport(`the answer of ${url.text}`, error)),
+    )();
+    return answer;
+  }
+
+  /** Does something in the talk with a tracker; a bug ends that talk. False if it did. */
+  #attempt(key: string, exchange: UdpExchange, act: () => void): boolean {
+    let isWell = true;
+    guard(act, (error) => {
+      isWell = false;
+      if (this.#exchanges.get(key) === exchange) this.#exchanges.delete(key);
+      exchange.abandon(FAILED);
+      this.#onBug(bugReport(`the talk with the tracker at ${key}`, error));
+    })();
+    return isWell;
   }
 
   #exchangeWith(to: PeerAddress, datagrams: NonNullable<World['datagrams']>): UdpExchange {
@@ -139,7 +188,12 @@ export class UdpTrackerClient {
   }
 
   #onMessage(bytes: Uint8Array, from: PeerAddress): boolean {
-    const taken = this.#exchanges.get(addressKey(from))?.receive(bytes, this.#world.clock.now()) ?? false;
+    const key = addressKey(from);
+    const exchange = this.#exchanges.get(key);
+    if (!exchange) return false;
+    // What makes us fail was for us.
+    let taken = true;
+    this.#attempt(key, exchange, () => (taken = exchange.receive(bytes, this.#world.clock.now())));
     if (taken) this.#arm();
     return taken;
   }
@@ -148,7 +202,7 @@ export class UdpTrackerClient {
     this.#timer = null;
     const now = this.#world.clock.now();
     for (const [key, exchange] of this.#exchanges) {
-      if (exchange.nextDeadline() <= now) exchange.onTime(now);
+      if (exchange.nextDeadline() <= now) this.#attempt(key, exchange, () => exchange.onTime(now));
       if (exchange.isIdle(now)) this.#exchanges.delete(key);
     }
     this.#arm();
@@ -162,4 +216,8 @@ export class UdpTrackerClient {
     this.#timer =
       next === Infinity ? null : { at: next, cancel: this.#world.clock.at(next, () => this.#onTime()) };
   }
+}
+
+function rethrow(report: InternalError): never {
+  throw report;
 }

@@ -457,6 +457,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
       onPeers: (peers) => this.onPeersFound(peers, 'tracker'),
       onExternalIp: (ip, tracker) => this.#deps.external.vote(tracker, ip),
       onWarning: (error) => this.#observer.onWarning(error),
+      onBug: (error) => this.onBug(error),
     };
   }
 }

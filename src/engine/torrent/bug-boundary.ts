@@ -41,11 +41,16 @@ export function guard<A extends unknown[]>(fn: (...args: A) => void, onBug: OnBu
   };
 }
 
+/** What users are told of a bug that ended `name`. */
+export function bugReport(name: string, error: unknown): InternalError {
+  const what = error instanceof Error ? error.message : String(error);
+  return new InternalError(`a bug stopped ${name}: ${what}`, { cause: error });
+}
+
 /** Our own code failed in the midst of something: nothing of this torrent can be relied on any more. */
 export function stopForBug(name: string, error: unknown, fail: (report: InternalError) => void): void {
   log('%s: a bug: %O', name, error);
-  const what = error instanceof Error ? error.message : String(error);
-  const report = new InternalError(`a bug stopped ${name}: ${what}`, { cause: error });
+  const report = bugReport(name, error);
   guard(
     () => fail(report),
     (another) => log('%s: and another: %O', name, another),

@@ -102,9 +102,11 @@ export class MseStream implements ByteStream, ByteStreamSink {
   static dial(inner: ByteStream, tools: MseTools, offer: OutboundEncryption): MseStream {
     const stream = new MseStream(inner, tools, null);
     const initial = (): Uint8Array => stream.#takeInitial();
-    stream.#machine = new Initiator(tools, offer, initial, (bytes, ofInitial) =>
-      stream.#answer(bytes, ofInitial),
-    );
+    stream.#attempt(() => {
+      stream.#machine = new Initiator(tools, offer, initial, (bytes, ofInitial) =>
+        stream.#answer(bytes, ofInitial),
+      );
+    });
     return stream;
   }
 
@@ -215,7 +217,10 @@ export class MseStream implements ByteStream, ByteStreamSink {
     this.#matched += i;
     if (i < count) {
       this.#state = State.negotiating;
-      this.#machine = new Responder(this.#tools, this.#policy!, (bytes) => this.#answer(bytes, 0));
+      // The turn of the key exchange is one of its own.
+      const pace: MseTools['pace'] = (exchange) => this.#tools.pace(() => this.#attempt(exchange) ?? true);
+      const tools = { ...this.#tools, pace };
+      this.#machine = new Responder(tools, this.#policy!, (bytes) => this.#answer(bytes, 0));
       this.#negotiate(PROTOCOL_HEADER.subarray(0, before));
       this.#negotiate(chunk);
     } else if (this.#matched === PROTOCOL_HEADER.length) {
@@ -234,23 +239,37 @@ export class MseStream implements ByteStream, ByteStreamSink {
   }
 
   #negotiate(chunk: Uint8Array): void {
-    const machine = this.#machine!;
-    let used: number;
-    try {
-      used = machine.receive(chunk);
-    } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
-      this.#refuse(error.reason);
-      return;
-    }
+    const machine = this.#machine;
+    // Refused before.
+    if (machine === null) return;
+    const used = this.#attempt(() => machine.receive(chunk));
     const { agreement } = machine;
-    if (agreement === null) return;
+    if (used === null || agreement === null) return;
     this.#machine = null;
     this.#agreement = agreement;
     this.#state = State.answering;
     this.#inner.requestFlush();
     if (agreement.initial.length > 0) this.#sink.onData(agreement.initial);
     if (used < chunk.length) this.onData(chunk.subarray(used));
+  }
+
+  /**
+   * A step of the handshake. What the peer does wrong ends the connection, and so does a bug of ours: nobody else has to do
+   * with it. Null after either.
+   */
+  #attempt<T>(step: () => T): T | null {
+    try {
+      return step();
+    } catch (error) {
+      if (error instanceof PeerError) {
+        this.#refuse(error.reason);
+        return null;
+      }
+      this.#refuse('connection-error');
+      if (!this.#tools.onBug) throw error;
+      this.#tools.onBug(error);
+      return null;
+    }
   }
 
   /** What the sink says from here on has to wait until we know whether to encipher it. */

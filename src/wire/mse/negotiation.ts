@@ -57,6 +57,11 @@ export interface MseTools {
    * nothing to do any more, and the next may go at once.
    */
   pace(exchange: () => boolean): void;
+  /**
+   * Our own code failed in the handshake of a connection, which is closed already. Without it the error goes on to whoever
+   * called.
+   */
+  onBug?(error: unknown): void;
   /** Unguessable bytes. */
   random(count: number): Uint8Array;
 }

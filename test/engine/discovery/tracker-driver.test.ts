@@ -575,6 +575,7 @@ function world(tiers: readonly (readonly string[])[], options: Options = {}) {
   const peers: string[] = [];
   const warnings: string[] = [];
   const externalIps: string[] = [];
+  const bugs: unknown[] = [];
   const make = (own: readonly (readonly string[])[]): TrackerDriver =>
     new TrackerDriver(
       ports,
@@ -592,6 +593,7 @@ function world(tiers: readonly (readonly string[])[], options: Options = {}) {
         onPeers: (found, url) => peers.push(...found.map((peer) => `${url} ${addressKey(peer)}`)),
         onExternalIp: (ip) => externalIps.push(ip),
         onWarning: (error) => warnings.push(`${error.url} ${error.message}`),
+        onBug: (error) => bugs.push(error),
       },
       shared,
     );
@@ -626,6 +628,7 @@ function world(tiers: readonly (readonly string[])[], options: Options = {}) {
     peers,
     warnings,
     externalIps,
+    bugs,
     driver,
     another: make,
     serveUdp,

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { MetainfoError } from '../../../src/errors.ts';
 import { sha1 } from '../../../src/metainfo/info-hash.ts';
 import { writeAnnouncements } from '../../../src/lsd/lsd.ts';
-import type { Cancel, MulticastPort } from '../../../src/ports.ts';
 import { NO_EXTENSIONS, writeExtendedHandshake } from '../../../src/wire/extension/extended-handshake.ts';
 import {
   readMetadataMessage,
@@ -11,6 +10,7 @@ import {
 } from '../../../src/wire/extension/ut-metadata.ts';
 import { obfuscatedName } from '../../../src/wire/mse/negotiation.ts';
 import { ExtendedVoice } from '../support/extended-peer.ts';
+import { FakeGroup } from '../support/fake-group.ts';
 import { FakePeer } from '../support/fake-world.ts';
 import { knownTorrent, MagnetBench } from '../support/magnet-bench.ts';
 
@@ -321,22 +321,3 @@ describe('a torrent that is known', () => {
     expect(readMetadataMessage(voice.heard(UT_METADATA)[0]!)).toMatchObject({ type: 'reject' });
   });
 });
-
-/** The local network, on which others say what the test says. */
-class FakeGroup implements MulticastPort {
-  sent = 0;
-  #receiver: Parameters<MulticastPort['onMessage']>[0] | null = null;
-
-  send(): void {
-    this.sent++;
-  }
-
-  onMessage(receiver: Parameters<MulticastPort['onMessage']>[0]): Cancel {
-    this.#receiver = receiver;
-    return { cancel: () => (this.#receiver = null) };
-  }
-
-  say(bytes: Uint8Array): void {
-    this.#receiver?.(bytes, { host: '10.7.7.7', port: 55_555 });
-  }
-}

@@ -308,7 +308,11 @@ export class EngineBench {
   readonly told: Told[] = [];
   #links = 0;
 
-  constructor(options: Partial<EngineOptions> = {}, parts: Partial<World> = {}) {
+  /** @param parts Of the world, or what makes them on its clock. */
+  constructor(
+    options: Partial<EngineOptions> = {},
+    parts: Partial<World> | ((clock: ManualClock) => Partial<World>) = {},
+  ) {
     const world: World = {
       clock: this.clock,
       entropy: {
@@ -321,7 +325,7 @@ export class EngineBench {
       resolver: null,
       storage: this.disk,
       resume: this.store,
-      ...parts,
+      ...(typeof parts === 'function' ? parts(this.clock) : parts),
     };
     this.engine = new Engine(world, { ...DEFAULTS, clientName: 'bench', ...options });
   }

@@ -271,3 +271,51 @@ describe('a peer that is refused', () => {
     expect(sink.calls).toEqual(['closed closed-by-peer']);
   });
 });
+
+describe('a bug of ours in the key exchange', () => {
+  const bug = new TypeError('x is undefined');
+  const brokenTools = (bugs: unknown[], when: 'at once' | 'in its turn'): ToyTools => ({
+    ...toyTools(11, undefined, when === 'at once' ? null : []),
+    keyExchange: () => {
+      throw bug;
+    },
+    onBug: (error) => bugs.push(error),
+  });
+
+  test.each(['at once', 'in its turn'] as const)('closes the one connection, told %s', (when) => {
+    const { turns, dialer, listener } = memoryPair({});
+    const bugs: unknown[] = [];
+    const tools = brokenTools(bugs, when);
+    const sink = new RecordingSink();
+    new ByteLink(MseStream.accept(listener, tools, takes(INFO_HASH))).attach(sink);
+    const peer = new Dialer(dialer);
+    peer.encrypt(toyTools(1), RC4, handshakeBytes());
+    turns.settle();
+    tools.turn();
+    turns.settle();
+    expect(bugs).toEqual([bug]);
+    expect(sink.calls).toEqual(['closed connection-error']);
+    expect(peer.endedWith).toBe('closed-by-peer');
+  });
+
+  test('closes a connection that we made', () => {
+    const { turns, dialer } = memoryPair({});
+    const bugs: unknown[] = [];
+    const offer = { infoHash: INFO_HASH, provide: RC4 };
+    const link = new ByteLink(MseStream.dial(dialer, brokenTools(bugs, 'at once'), offer));
+    const sink = new RecordingSink();
+    link.attach(sink);
+    link.handshake(HELLO);
+    turns.settle();
+    expect(bugs).toEqual([bug]);
+    expect(sink.calls).toEqual(['closed connection-error']);
+  });
+
+  test('shows to whoever called if nobody is to be told', () => {
+    const { turns, dialer, listener } = memoryPair({});
+    const tools = { ...toyTools(11), keyExchange: brokenTools([], 'at once').keyExchange };
+    new ByteLink(MseStream.accept(listener, tools, takes(INFO_HASH))).attach(new RecordingSink());
+    new Dialer(dialer).encrypt(toyTools(1), RC4, handshakeBytes());
+    expect(() => turns.settle()).toThrow(bug);
+  });
+});
