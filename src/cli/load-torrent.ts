@@ -121,6 +121,6 @@ function describeContent(bytes: Uint8Array): string | null {
   const start = new TextDecoder().decode(bytes.subarray(0, 256)).trimStart().toLowerCase();
   if (start.startsWith('<'))
     return 'it looks like a web page (HTML); was a login or an error page saved instead?';
-  if (start.startsWith('magnet:')) return 'it holds a magnet link, which is not supported';
+  if (start.startsWith('magnet:')) return 'it holds a magnet link; give the link itself';
   return null;
 }

@@ -79,6 +79,14 @@ describe('seeding the data of a .torrent', () => {
   });
 });
 
+test('seeding a magnet link is refused with the command that does what can be done', async () => {
+  const link = `magnet:?xt=urn:btih:${'ab'.repeat(20)}&dn=a`;
+  const on = stage();
+  expect(await seed(on.context, [link], { dir: 'my files' })).toBe(3);
+  expect(on.clients).toEqual([]);
+  expect(on.stderr.text).toContain(`torrent-ts download --seed -d 'my files' '${link}'`);
+});
+
 describe('seeding a path', () => {
   const anyTorrent = (on: Stage): FakeTorrent => on.clients[0]!.torrents[0]!;
 

@@ -7,12 +7,14 @@ import { CliError, EXIT, exitCodeOf } from '../exit-codes.ts';
 import { formatPercent } from '../format.ts';
 import { JsonProgress } from '../json-progress.ts';
 import type { LibraryClient, LibraryTorrent, MetaInfo } from '../library.ts';
+import { isMagnetLink } from '../load-source.ts';
 import { loadTorrent } from '../load-torrent.ts';
 import { makeTorrent, refuseToOverwrite, writeWhole } from '../make-torrent.ts';
 import type { HostPort, Selection } from '../parse-values.ts';
 import { ProgressView } from '../progress.ts';
 import { tellError } from '../report.ts';
 import { seedUntil } from '../seed-limits.ts';
+import { shellQuote } from '../shell-quote.ts';
 import { closeClient, openClient, resolvePeers, tellAdded, tellEvents } from '../transfer.ts';
 
 export interface SeedFlags extends ClientFlags, CreateFlags {
@@ -60,7 +62,8 @@ export async function seed(context: Context, sources: readonly string[], flags: 
 
 /** A .torrent is seeded from the data it describes; anything else becomes a torrent first. */
 async function prepareSeed(context: Context, source: string, flags: SeedFlags): Promise<Seed> {
-  const isTorrent = source === '-' || /^(https?:\/\/|magnet:)/i.test(source) || (await isTorrentFile(source));
+  if (isMagnetLink(source)) throw magnetError(source, flags.dir ?? '.');
+  const isTorrent = source === '-' || /^https?:\/\//i.test(source) || (await isTorrentFile(source));
   if (isTorrent) {
     const { metaInfo } = await loadTorrent(context, source);
     return { metaInfo, dir: resolve(flags.dir ?? '.'), torrentFile: null };
@@ -68,6 +71,15 @@ async function prepareSeed(context: Context, source: string, flags: SeedFlags): 
   const { metaInfo, torrentFile } = await makeTorrent(context, source, flags);
   if (flags.output !== undefined) await writeWhole(flags.output, torrentFile, flags.force === true);
   return { metaInfo, dir: dirname(resolve(source)), torrentFile: flags.output ?? null };
+}
+
+/** What the files should be is known to others alone, and to ask them is to download. */
+function magnetError(link: string, dir: string): CliError {
+  const command = safeText(shellQuote(['torrent-ts', 'download', '--seed', '-d', dir, link.trim()]));
+  return new CliError(
+    `a magnet link does not tell what the files are; give the files or their .torrent. To ask peers, fetch what is missing and seed: ${command}`,
+    EXIT.badInput,
+  );
 }
 
 async function isTorrentFile(path: string): Promise<boolean> {
