@@ -5,7 +5,7 @@ import type { ClientFlags, Context } from './context.ts';
 import type { Magnet, MetaInfo } from './library.ts';
 import type { HostPort } from './parse-values.ts';
 import { ProgressView } from './progress.ts';
-import { StallWatch, stalledError } from './stall-watch.ts';
+import { EXACT_SOURCE_HINT, hasUnaskedSource, stalledError, StallWatch } from './stall-watch.ts';
 import { closeClient, openClient, resolvePeers } from './transfer.ts';
 
 export interface MetadataFlags extends ClientFlags {
@@ -48,7 +48,7 @@ export async function fetchMetadata(
       return await torrent.metadata({ signal: AbortSignal.any([interrupt.signal, stall.signal]) });
     } catch (error) {
       if (interrupt.signal.aborted || !stall.signal.aborted) throw error;
-      throw stalledError(torrent, timeout);
+      throw stalledError(torrent, timeout, hasUnaskedSource(magnet, flags) ? EXACT_SOURCE_HINT : null);
     } finally {
       view.stop();
       stall.stop();

@@ -1,6 +1,6 @@
 import { CliError, EXIT } from './exit-codes.ts';
 import { formatDuration } from './format.ts';
-import type { LibraryTorrent } from './library.ts';
+import type { LibraryTorrent, Magnet } from './library.ts';
 import { describeState } from './progress-lines.ts';
 
 const CHECK_MS = 250;
@@ -47,8 +47,23 @@ export class StallWatch {
   }
 }
 
-/** Why nothing arrived, as far as it is known: for people who have to find out. */
-export function stalledError(torrent: LibraryTorrent, timeoutMs: number): CliError {
+/** What a user is told who waits for the metadata of a link that names where its .torrent is (`xs`). */
+export const EXACT_SOURCE_HINT = 'the link names a server that may have it: --exact-source asks there, too';
+
+/** The link names a server, and nobody said that it may be asked. */
+export function hasUnaskedSource(magnet: Magnet, flags: { readonly exactSource?: boolean }): boolean {
+  return magnet.exactSources.length > 0 && flags.exactSource !== true;
+}
+
+/**
+ * Why nothing arrived, as far as it is known: for people who have to find out.
+ * @param hint What may help while the metadata is missing.
+ */
+export function stalledError(
+  torrent: LibraryTorrent,
+  timeoutMs: number,
+  hint: string | null = null,
+): CliError {
   const waited = formatDuration(timeoutMs);
   if (torrent.state === 'stalled') {
     return new CliError(`${torrent.name}: the disk refused data for ${waited}`, EXIT.disk);
@@ -56,7 +71,9 @@ export function stalledError(torrent: LibraryTorrent, timeoutMs: number): CliErr
   const tried = torrent.trackers.map(
     ({ url, state, message }) => `${url} ${message === null ? state : `${state}: ${message}`}`,
   );
-  const what = torrent.state === 'metadata' ? 'nobody told what it is' : 'nothing arrived';
+  const isUnknown = torrent.state === 'metadata';
+  const what = isUnknown ? 'nobody told what it is' : 'nothing arrived';
   const why = [describeState(torrent), ...tried].join('; ');
-  return new CliError(`${torrent.name}: ${what} for ${waited} (${why})`, EXIT.unreachable);
+  const help = isUnknown && hint !== null ? `; ${hint}` : '';
+  return new CliError(`${torrent.name}: ${what} for ${waited} (${why})${help}`, EXIT.unreachable);
 }

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { download } from '../../src/cli/commands/download.ts';
+import { info } from '../../src/cli/commands/info.ts';
 import type { DownloadFlags } from '../../src/cli/commands/download.ts';
 import { ListenError, StorageError, TrackerError } from '../../src/index.ts';
 import { noise, temporaryFolder } from '../support/tree.ts';
@@ -118,6 +119,47 @@ describe('a download', () => {
     const on = stage({ onAdded: completeAtOnce });
     expect(await download(on.context, [path, path], flags)).toBe(0);
     expect(on.clients[0]!.torrents).toHaveLength(1);
+  });
+});
+
+describe('a magnet link of which nobody knows anything', () => {
+  const hint = 'the link names a server that may have it: --exact-source asks there, too';
+  const link = (source: string): string => `magnet:?xt=urn:btih:${'ab'.repeat(20)}&dn=x${source}`;
+  const WITH_SOURCE = link('&xs=http%3A%2F%2Fa.example%2Fx.torrent');
+
+  test('is told what else may help when it names where its .torrent is', async () => {
+    for (const [source, exactSource, isHinted] of [
+      [WITH_SOURCE, false, true],
+      [WITH_SOURCE, true, false],
+      [link(''), false, false],
+      [link('&xs=urn:btih:1'), false, false],
+    ] as const) {
+      const on = stage();
+      expect(await download(on.context, [source], { ...flags, timeout: 1, exactSource })).toBe(5);
+      expect(on.stderr.lines.at(-1)).toMatch(/^torrent-ts: x: nobody told what it is for /);
+      expect(on.stderr.text.includes(hint)).toBe(isHinted);
+      const told = info(stage().context, source, { timeout: 1, exactSource });
+      const error: unknown = await told.catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ exitCode: 5 });
+      expect(String(error).includes(hint)).toBe(isHinted);
+    }
+  });
+
+  test('is told so after a while, also to who waits without end', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const on = stage();
+      const running = download(on.context, [WITH_SOURCE], flags);
+      await vi.waitUntil(() => on.clients[0]?.torrents.length === 1);
+      await vi.advanceTimersByTimeAsync(19_000);
+      expect(on.stderr.text).not.toContain(hint);
+      await vi.advanceTimersByTimeAsync(2_000);
+      expect(on.stderr.lines).toContain(`x: ${hint}`);
+      on.signal('SIGINT');
+      expect(await running).toBe(130);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

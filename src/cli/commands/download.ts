@@ -15,7 +15,7 @@ import { ProgressView } from '../progress.ts';
 import { tellError } from '../report.ts';
 import { seedUntil } from '../seed-limits.ts';
 import { shellQuote } from '../shell-quote.ts';
-import { stalledError, StallWatch } from '../stall-watch.ts';
+import { EXACT_SOURCE_HINT, hasUnaskedSource, stalledError, StallWatch } from '../stall-watch.ts';
 import {
   closeClient,
   openClient,
@@ -44,6 +44,9 @@ export interface DownloadFlags extends ClientFlags {
   /** False after `--no-web-seeds`. */
   readonly webSeeds?: boolean;
 }
+
+/** Who has metadata answers within seconds. After this long people look for what else they can do. */
+const HINT_AFTER_MS = 20_000;
 
 /** More than any torrent has. */
 const FILES_MAX = 2 ** 31;
@@ -110,6 +113,8 @@ class DownloadRun {
   readonly #shown = new Set<LibraryTorrent>();
   readonly #unfinished = new Set<LibraryTorrent>();
   readonly #complete: LibraryTorrent[] = [];
+  /** Of links that name a server that was not asked. */
+  readonly #unasked = new Set<LibraryTorrent>();
 
   constructor(context: Context, flags: DownloadFlags, failures: unknown[]) {
     this.#context = context;
@@ -165,7 +170,7 @@ class DownloadRun {
       this.#unfinished.add(torrent);
       tellEvents(this.#context, torrent);
       if (torrent.metaInfo) tellAdded(this.#context, torrent);
-      else await this.#awaitMetadata(torrent, signal);
+      else await this.#awaitMetadata(torrent, loaded, signal);
       await this.#saveTorrent(torrent.metaInfo!);
       await torrent.completed({ signal });
       this.#unfinished.delete(torrent);
@@ -183,15 +188,23 @@ class DownloadRun {
     }
   }
 
-  async #awaitMetadata(torrent: LibraryTorrent, signal: AbortSignal): Promise<void> {
+  async #awaitMetadata(torrent: LibraryTorrent, loaded: LoadedSource, signal: AbortSignal): Promise<void> {
     tellMagnet(this.#context, torrent);
-    const metaInfo = await torrent.metadata({ signal });
+    if ('magnet' in loaded && hasUnaskedSource(loaded.magnet, this.#flags)) this.#unasked.add(torrent);
+    const hint = setTimeout(() => this.#tellHint(torrent), HINT_AFTER_MS);
+    const metaInfo = await torrent.metadata({ signal }).finally(() => clearTimeout(hint));
     const { name, files, stats } = torrent;
     if (!this.#context.terminal.json) {
       const what = `${plural(files.length, 'file')}, ${formatBytes(stats.wantedBytes)}`;
       this.#context.terminal.note(`${safeText(name)}: ${what}`);
     }
     await warnOfSpace(this.#context, this.#flags.dir, [metaInfo], this.#flags.select);
+  }
+
+  #tellHint(torrent: LibraryTorrent): void {
+    const { terminal } = this.#context;
+    if (!terminal.json && this.#unasked.has(torrent))
+      terminal.note(`${safeText(torrent.name)}: ${EXACT_SOURCE_HINT}`);
   }
 
   async #saveTorrent(metaInfo: MetaInfo): Promise<void> {
@@ -242,7 +255,8 @@ class DownloadRun {
 
   #tellStalled(): void {
     for (const torrent of this.#unfinished) {
-      const error = stalledError(torrent, this.#flags.timeout!);
+      const hint = this.#unasked.has(torrent) ? EXACT_SOURCE_HINT : null;
+      const error = stalledError(torrent, this.#flags.timeout!, hint);
       this.#failures.push(error);
       tellError(this.#context.terminal, error, torrent.infoHash);
     }

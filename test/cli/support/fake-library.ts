@@ -21,7 +21,10 @@ import type { FakeTerminal } from './fake-terminal.ts';
 
 /** A torrent in a client, told by the test what happens to it. */
 export class FakeTorrent extends EventEmitter implements LibraryTorrent {
-  readonly metaInfo: MetaInfo;
+  /** Null for a magnet link, whose metadata never comes: such downloads are tried with real clients. */
+  readonly metaInfo: MetaInfo | null;
+  readonly infoHash: string;
+  readonly name: string;
   readonly dir: string;
   readonly options: AddOptions;
   stats: TorrentStats;
@@ -34,16 +37,18 @@ export class FakeTorrent extends EventEmitter implements LibraryTorrent {
   #settle: { resolve: () => void; reject: (error: Error) => void } | null = null;
   readonly #settled: Promise<void>;
 
-  constructor(metaInfo: MetaInfo, options: AddOptions) {
+  constructor(source: MetaInfo | Magnet, options: AddOptions) {
     super();
     this.#settled = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
-    this.metaInfo = metaInfo;
+    this.metaInfo = 'infoBytes' in source ? source : null;
+    this.infoHash = source.infoHashHex;
+    this.name = source.name ?? this.infoHash;
     this.options = options;
     this.dir = options.dir ?? '.';
-    const { length, pieceCount } = metaInfo;
+    const { length, pieceCount } = this.metaInfo ?? { length: 0, pieceCount: 0 };
     this.stats = {
       ...STATS,
-      state: 'checking',
+      state: this.metaInfo ? 'checking' : 'metadata',
       progress: 0,
       wantedBytes: length,
       doneBytes: 0,
@@ -53,24 +58,16 @@ export class FakeTorrent extends EventEmitter implements LibraryTorrent {
     };
   }
 
-  get infoHash(): string {
-    return this.metaInfo.infoHashHex;
-  }
-
-  get name(): string {
-    return this.metaInfo.name;
-  }
-
   get state(): TorrentState {
     return this.stats.state;
   }
 
   pieceStates(): Uint8Array {
-    return new Uint8Array(this.metaInfo.pieceCount);
+    return new Uint8Array(this.stats.pieceCount);
   }
 
-  metadata(): Promise<MetaInfo> {
-    return Promise.resolve(this.metaInfo);
+  metadata({ signal }: { signal?: AbortSignal } = {}): Promise<MetaInfo> {
+    return this.metaInfo ? Promise.resolve(this.metaInfo) : abortOf(signal);
   }
 
   pause(): void {
@@ -86,13 +83,7 @@ export class FakeTorrent extends EventEmitter implements LibraryTorrent {
   }
 
   async completed(options: { signal?: AbortSignal } = {}): Promise<void> {
-    const { signal } = options;
-    const aborted = new Promise<never>((_, reject) => {
-      const abort = (): void => reject(signal?.reason as Error);
-      if (signal?.aborted) abort();
-      else signal?.addEventListener('abort', abort);
-    });
-    await Promise.race([this.#settled, aborted]);
+    await Promise.race([this.#settled, abortOf(options.signal)]);
   }
 
   enter(state: TorrentState, stats: Partial<TorrentStats> = {}): void {
@@ -101,8 +92,8 @@ export class FakeTorrent extends EventEmitter implements LibraryTorrent {
     this.emit('state', state, before);
   }
 
-  complete(downloaded = this.metaInfo.length): void {
-    this.enter('seeding', { progress: 1, doneBytes: this.metaInfo.length, downloaded });
+  complete(downloaded = this.stats.wantedBytes): void {
+    this.enter('seeding', { progress: 1, doneBytes: this.stats.wantedBytes, downloaded });
     this.#settle?.resolve();
   }
 
@@ -111,6 +102,15 @@ export class FakeTorrent extends EventEmitter implements LibraryTorrent {
     this.enter('failed');
     this.#settle?.reject(error);
   }
+}
+
+/** Rejects when the signal says so, and else does nothing. */
+function abortOf(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = (): void => reject(signal?.reason as Error);
+    if (signal?.aborted) abort();
+    else signal?.addEventListener('abort', abort);
+  });
 }
 
 export class FakeClient extends EventEmitter implements LibraryClient {
@@ -127,9 +127,8 @@ export class FakeClient extends EventEmitter implements LibraryClient {
     this.#onAdded = onAdded;
   }
 
-  add(metaInfo: MetaInfo | Magnet, options: AddOptions = {}): Promise<FakeTorrent> {
-    if (!('infoBytes' in metaInfo)) throw new Error('magnet links are tried with real clients');
-    const torrent = new FakeTorrent(metaInfo, options);
+  add(source: MetaInfo | Magnet, options: AddOptions = {}): Promise<FakeTorrent> {
+    const torrent = new FakeTorrent(source, options);
     this.torrents.push(torrent);
     // After the command has begun to listen.
     setImmediate(() => this.#onAdded(torrent));
