@@ -16,7 +16,7 @@ import type { UdpRequest } from '../../tracker/udp-exchange.ts';
 import { UdpExchange } from '../../tracker/udp-exchange.ts';
 import { readU32, toHex } from '../../util/bytes.ts';
 import type { IpFamily, PeerAddress } from '../../util/ip.ts';
-import { addressKey, isDialable, isLocalIp } from '../../util/ip.ts';
+import { addressKey, isDialable, isLocalIp, isLocalService } from '../../util/ip.ts';
 import { bugReport, guard } from '../torrent/bug-boundary.ts';
 import { Chain } from './chain.ts';
 
@@ -117,7 +117,9 @@ export class UdpTrackerClient {
     chain.next(
       resolver.resolve(url.host, family, (addresses) => {
         const allowed = options.refuseLocal ? addresses.filter((host) => !isLocalIp(host)) : addresses;
-        const to = allowed.map((host) => ({ host, port: url.port })).find(isDialable);
+        const to = allowed
+          .map((host) => ({ host, port: url.port }))
+          .find((address) => isDialable(address) && !isLocalService(address));
         if (to === undefined) {
           const refused = addresses.length > 0;
           request.done(

@@ -515,6 +515,17 @@ describe('announces over UDP', () => {
     expect(warnings[0]).toContain('local address');
   });
 
+  test('go to no port on our own network where other services are', () => {
+    const shared = world([['udp://127.0.0.1:53'], ['udp://tracker.example:161'], ['udp://127.0.0.1:6969']]);
+    shared.resolver.names.set('tracker.example', ['192.168.1.1', '192.0.2.1']);
+    shared.driver.start();
+    shared.clock.run(1000);
+    expect(new Set(shared.datagrams.sent.map(({ to }) => to))).toEqual(
+      new Set(['192.0.2.1:161', '127.0.0.1:6969']),
+    );
+    expect(shared.warnings).toEqual([expect.stringMatching(/^udp:\/\/127\.0\.0\.1:53 .*local address/)]);
+  });
+
   test('never go to port 0 or an unspecified address', () => {
     const shared = world([['udp://0.0.0.0:80'], ['udp://tracker.example:0'], ['udp://224.0.0.1:80']]);
     shared.driver.start();
