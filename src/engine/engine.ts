@@ -260,6 +260,7 @@ export class Engine {
         udp: this.#udpTrackers,
         urls: new TrackerUrls(),
         refuseLocal: this.#options.refuseLocalTrackers,
+        encryption: this.#options.encryption,
       },
       finders: this.#finders,
       dht: this.#dhtPorts,

@@ -1,4 +1,5 @@
 import { TrackerError } from '../errors.ts';
+import type { Encryption } from '../options.ts';
 import { toText } from '../util/bytes.ts';
 import type { IpFamily, PeerAddress } from '../util/ip.ts';
 
@@ -27,6 +28,8 @@ export interface AnnounceRequest {
   readonly key: number;
   /** How many peers we would like. */
   readonly numWant: number;
+  /** Of our connections to peers, so that the tracker can bring together who fits. Default: nothing is said of it. */
+  readonly encryption?: Encryption;
 }
 
 export interface AnnounceResponse {

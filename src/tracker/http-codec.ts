@@ -42,6 +42,9 @@ export function announceUrl(
     `numwant=${request.numWant}`,
     `key=${request.key.toString(16).padStart(8, '0')}`, // BEP 7
   ];
+  // No BEP, but every client says it, and some trackers heed it.
+  if ((request.encryption ?? 'off') !== 'off') pairs.push('supportcrypto=1');
+  if (request.encryption === 'require') pairs.push('requirecrypto=1');
   if (request.event !== null) pairs.push(`event=${request.event}`);
   if (trackerId !== null) pairs.push(`trackerid=${percentEncode(trackerId)}`);
   return withQuery(url.text, pairs);

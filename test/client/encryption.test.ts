@@ -1,3 +1,4 @@
+import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import type { Encryption } from '../../src/options.ts';
@@ -44,6 +45,28 @@ for (const there of WAYS) {
     });
   }
 }
+
+test.each([
+  ['off', []],
+  ['prefer', ['supportcrypto=1']],
+  ['require', ['supportcrypto=1', 'requirecrypto=1']],
+] as const)('trackers are told of encryption that is %s: %j', async (encryption, said) => {
+  const tracker = createHttpServer();
+  const announce = new Promise<string>((resolve) =>
+    tracker.once('request', (request, response) => {
+      resolve(request.url!);
+      response.end('d8:intervali1800e5:peers0:e');
+    }),
+  );
+  await new Promise<void>((resolve) => tracker.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(tracker.address() as AddressInfo).port}/announce`;
+  const client = await bench.client({ encryption });
+  await client.add(file.torrent.bytes, { trackers: [url] });
+  expect((await announce).match(/\w+crypto=\w+/g) ?? []).toEqual(said);
+  tracker.on('request', (_request, response) => void response.end('d8:intervali1800e5:peers0:e'));
+  await client.close();
+  await new Promise((resolve) => tracker.close(resolve));
+});
 
 /** A port that leads to another, to see when connections end. */
 async function passage(

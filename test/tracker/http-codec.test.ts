@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Encodable } from '../../src/bencode/codec.ts';
 import { encode } from '../../src/bencode/codec.ts';
 import { TrackerError } from '../../src/errors.ts';
+import type { Encryption } from '../../src/options.ts';
 import type { AnnounceRequest, AnnounceResponse } from '../../src/tracker/announce.ts';
 import { PEERS_MAX } from '../../src/tracker/announce.ts';
 import { announceUrl, readAnnounceAnswer } from '../../src/tracker/http-codec.ts';
@@ -31,6 +32,14 @@ describe('the URL of an announce', () => {
         '&peer_id=-TT0100-abcdefghijkl&port=6881&uploaded=1&downloaded=2&left=3&compact=1&no_peer_id=1' +
         '&numwant=200&key=00abcdef&event=started',
     );
+  });
+
+  test('says which connections to peers are wanted, if they may be encrypted', () => {
+    const crypto = (encryption: Encryption): string[] =>
+      announceUrl(parseTrackerUrl(URL_TEXT)!, { ...REQUEST, encryption }).match(/\w+crypto=\w+/g) ?? [];
+    expect(crypto('off')).toEqual([]);
+    expect(crypto('prefer')).toEqual(['supportcrypto=1']);
+    expect(crypto('require')).toEqual(['supportcrypto=1', 'requirecrypto=1']);
   });
 
   test('keeps the query that the tracker came with', () => {

@@ -7,6 +7,7 @@
  */
 import { TrackerError } from '../../errors.ts';
 import type { TrackerInfo } from '../../events.ts';
+import type { Encryption } from '../../options.ts';
 import type { Cancel, World } from '../../ports.ts';
 import type { AnnounceEvent, AnnounceRequest, AnnounceResponse } from '../../tracker/announce.ts';
 import { NUM_WANT, NUM_WANT_SEED } from '../../tracker/announce.ts';
@@ -84,6 +85,8 @@ export interface TrackerDriverOptions {
   readonly urls?: Pick<TrackerUrls, 'parse'>;
   /** Refuse trackers in local address ranges. Default: false. */
   readonly refuseLocal?: boolean;
+  /** Of connections to peers; trackers are told. Default: they are told nothing of it. */
+  readonly encryption?: Encryption;
   /** Lower bound of the regular interval in milliseconds. Default: 5 minutes. */
   readonly intervalFloorMs?: number;
 }
@@ -94,6 +97,7 @@ export class TrackerDriver {
   readonly #rng: Rng;
   #subject: AnnounceSubject;
   #events: TrackerDriverEvents;
+  readonly #encryption: Encryption;
   readonly #intervalFloorMs: number;
   readonly #urls: Pick<TrackerUrls, 'parse'>;
   readonly #tiers: TrackerTiers;
@@ -127,6 +131,7 @@ export class TrackerDriver {
     this.#rng = rng;
     this.#subject = subject;
     this.#events = events;
+    this.#encryption = options.encryption ?? 'off';
     this.#intervalFloorMs = options.intervalFloorMs ?? INTERVAL_FLOOR_MS;
     this.#urls = options.urls ?? { parse: parseTrackerUrl };
     this.#tiers = new TrackerTiers(rng, subject.private);
@@ -319,6 +324,7 @@ export class TrackerDriver {
       ...totals,
       event,
       key: contact.key,
+      encryption: this.#encryption,
       numWant:
         event === 'stopped' || !this.#running
           ? 0
