@@ -20,6 +20,7 @@ import { UdpTrackerClient } from './discovery/udp-tracker-client.ts';
 import { ExternalAddress } from './external-address.ts';
 import { Greeter } from './greeter.ts';
 import type { Inheritance } from './metadata/inheritance.ts';
+import { MetadataMemory } from './metadata/metadata-memory.ts';
 import { PendingTorrent, type PendingOptions } from './metadata/pending-torrent.ts';
 import { Subsystem } from './subsystem.ts';
 import { bugReport, guard } from './torrent/bug-boundary.ts';
@@ -89,6 +90,7 @@ export class Engine {
   readonly #connections: ConnectionCount;
   readonly #webLanes: LaneBudget;
   readonly #dialBudget: DialBudget;
+  readonly #metadataMemory = new MetadataMemory();
   readonly #greeter: Greeter;
   readonly #udpTrackers: UdpTrackerClient | null;
   readonly #announces: AnnounceLimiter;
@@ -254,6 +256,7 @@ export class Engine {
       connections: this.#connections,
       webLanes: this.#webLanes,
       dialBudget: this.#dialBudget,
+      metadataMemory: this.#metadataMemory,
       greeter: this.#greeter,
       trackerOptions: {
         limiter: this.#announces,

@@ -119,6 +119,15 @@ export const METADATA_STRIKES_MAX = 3;
 export const METADATA_SOLO_MAX = 3;
 /** What may be held of all claims together, as a multiple of the largest metadata that is taken. */
 export const METADATA_HELD_FACTOR = 4;
+/**
+ * What may be held of unfinished metadata over all magnets: four times the largest that is taken by default, and twice the
+ * largest that can be. libtorrent bounds each torrent only (30 MiB).
+ */
+export const METADATA_MEMORY_MAX = 67_108_864;
+/** When that is full, each magnet in turn keeps what it has for so long. 16 MiB in that time take 1.1 Mbit/s. */
+export const METADATA_TURN_MS = 2 * minute;
+/** Who made way waits for so long before it begins anew. */
+export const METADATA_WAIT_MS = 30 * second;
 /** A connection that cannot give metadata is given up after this when connections run short. */
 export const METADATA_USELESS_MS = 30 * second;
 /** What may wait to be sent to a peer before a request for metadata is refused. libtorrent 160 KiB. */

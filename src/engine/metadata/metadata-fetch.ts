@@ -10,6 +10,8 @@
  * of them did: from then on each of these is asked alone for everything, so the liars give themselves away and an honest
  * one comes through. Peers that are not under suspicion go on together.
  *
+ * What all magnets hold together is bounded too; whoever has to make way for another begins anew a while later.
+ *
  * A piece is asked of one peer, then of the next that has nothing better to do: what a slow or silent peer owes, others
  * are asked for at once.
  */
@@ -26,9 +28,11 @@ import {
   METADATA_SLOW_MS,
   METADATA_SOLO_MAX,
   METADATA_STRIKES_MAX,
+  METADATA_WAIT_MS,
   METADATA_WINDOW_MAX,
   METADATA_WINDOW_START,
 } from '../limits.ts';
+import { MetadataMemory, type MetadataHolder } from './metadata-memory.ts';
 
 /** A peer as the fetch sees it. */
 export interface MetadataSource {
@@ -69,28 +73,38 @@ interface Attempt<Source> {
   readonly size: number;
   /** The suspect who is asked alone. */
   readonly solo: Source | null;
-  readonly pieces: (Uint8Array | null)[];
-  readonly givers: (Source | null)[];
+  readonly pieceCount: number;
+  /** Those that are here: a claim alone costs nothing. */
+  readonly pieces: Map<number, { readonly bytes: Uint8Array; readonly giver: Source }>;
   /** By piece: how many were asked lately. */
   readonly askers: Uint8Array;
-  missing: number;
 }
 
-export class MetadataFetch<Source extends MetadataSource> {
+export class MetadataFetch<Source extends MetadataSource> implements MetadataHolder {
   readonly #infoHash: Uint8Array;
   readonly #sizeMax: number;
   readonly #events: MetadataFetchEvents<Source>;
+  readonly #memory: MetadataMemory;
   readonly #parts = new Map<Source, Part<Source>>();
   #attempts: Attempt<Source>[] = [];
   /** Until when nothing is asked of these, by key. */
   readonly #blocked = new Map<string, number>();
   #done = false;
 
-  /** @param sizeMax Bytes; claims above it are not followed. */
-  constructor(infoHash: Uint8Array, sizeMax: number, events: MetadataFetchEvents<Source>) {
+  /**
+   * @param sizeMax Bytes; claims above it are not followed.
+   * @param memory Shared by all magnets of a client.
+   */
+  constructor(
+    infoHash: Uint8Array,
+    sizeMax: number,
+    events: MetadataFetchEvents<Source>,
+    memory = new MetadataMemory(),
+  ) {
     this.#infoHash = infoHash;
     this.#sizeMax = sizeMax;
     this.#events = events;
+    this.#memory = memory;
   }
 
   /** Peers that say they have it. */
@@ -104,13 +118,13 @@ export class MetadataFetch<Source extends MetadataSource> {
 
   /** Share of the pieces that are here, in the attempt that is furthest. */
   get progress(): number {
-    return Math.max(0, ...this.#attempts.map(({ missing, pieces }) => 1 - missing / pieces.length));
+    return Math.max(0, ...this.#attempts.map(({ pieces, pieceCount }) => pieces.size / pieceCount));
   }
 
   /** A peer says how many bytes the info dictionary has. Saying it again changes nothing, saying another size does. */
   offer(source: Source, size: number, now: number): void {
     if (this.#done || this.#parts.get(source)?.size === size) return;
-    this.gone(source);
+    this.#forget(source);
     if (size < 1 || size > this.#sizeMax || (this.#blocked.get(source.key) ?? 0) > now) return;
     const part: Part<Source> = {
       source,
@@ -124,15 +138,33 @@ export class MetadataFetch<Source extends MetadataSource> {
     };
     this.#parts.set(source, part);
     this.#fill(part, now);
+    this.#account();
   }
 
   /** The connection ended, or it has nothing any more; others are asked for what it owes at the next chance. */
   gone(source: Source): void {
-    const part = this.#parts.get(source);
-    if (!part) return;
-    this.#release(part);
-    this.#parts.delete(source);
-    this.#dropDeserted();
+    this.#forget(source);
+    this.#account();
+  }
+
+  /** Ends without a result. */
+  stop(): void {
+    this.#done = true;
+    this.#attempts = [];
+    this.#memory.leave(this);
+  }
+
+  /** MetadataHolder */
+  giveWay(now: number): void {
+    const [worst] = this.#attempts
+      .filter(({ pieces }) => pieces.size > 0)
+      .sort((a, b) => this.#byWorth(a, b));
+    if (!worst) return;
+    for (const part of this.#parts.values()) {
+      if (part.attempt === worst) part.restsUntil = now + METADATA_WAIT_MS;
+    }
+    this.#drop(worst);
+    this.#account();
   }
 
   onData(source: Source, piece: number, totalSize: number | null, bytes: Uint8Array, now: number): void {
@@ -145,20 +177,20 @@ export class MetadataFetch<Source extends MetadataSource> {
     const length = Math.min(METADATA_PIECE_LENGTH, attempt.size - begin);
     if (bytes.length !== length || (totalSize !== null && totalSize !== attempt.size)) {
       this.#strike(part, now);
+      this.#account();
       return;
     }
     part.answered++;
     part.restsUntil = 0;
-    if (attempt.pieces[piece] === null) {
-      attempt.pieces[piece] = bytes.slice();
-      attempt.givers[piece] = source;
-      attempt.missing--;
-    }
-    if (attempt.missing === 0) this.#judge(attempt, now);
+    if (!attempt.pieces.has(piece)) attempt.pieces.set(piece, { bytes: bytes.slice(), giver: source });
+    if (attempt.pieces.size === attempt.pieceCount) this.#judge(attempt, now);
     else {
       this.#boundMemory();
+      this.#account();
+      this.#memory.bound(now);
       this.#fill(part, now);
     }
+    this.#account();
   }
 
   /** It does not give this piece: it may not have it either, or have served enough for now. */
@@ -183,8 +215,12 @@ export class MetadataFetch<Source extends MetadataSource> {
       }
       // A suspect that gives nothing keeps others from their turn.
       if (part.attempt?.solo && part.restsUntil > now && part.asked.size === 0) this.#release(part);
+      // It made way for others, and has waited.
+      if (!part.attempt && !part.isSuspect && part.restsUntil <= now)
+        part.attempt = this.#attemptOf(part.size);
     }
     this.#fillAll(now);
+    this.#account();
   }
 
   // — asking
@@ -242,10 +278,9 @@ export class MetadataFetch<Source extends MetadataSource> {
     const attempt: Attempt<Source> = {
       size,
       solo,
-      pieces: new Array<Uint8Array | null>(count).fill(null),
-      givers: new Array<Source | null>(count).fill(null),
+      pieceCount: count,
+      pieces: new Map(),
       askers: new Uint8Array(count),
-      missing: count,
     };
     this.#attempts.push(attempt);
     return attempt;
@@ -264,14 +299,15 @@ export class MetadataFetch<Source extends MetadataSource> {
 
   /** All pieces are here. */
   #judge(attempt: Attempt<Source>, now: number): void {
-    const infoBytes = concatBytes(attempt.pieces as Uint8Array[]);
+    const infoBytes = concatBytes(
+      Array.from({ length: attempt.pieceCount }, (_, piece) => attempt.pieces.get(piece)!.bytes),
+    );
     if (equalBytes(infoHashOf(infoBytes), this.#infoHash)) {
-      this.#done = true;
-      this.#attempts = [];
+      this.stop();
       this.#events.onFound(infoBytes);
       return;
     }
-    const givers = new Set(attempt.givers as Source[]);
+    const givers = new Set([...attempt.pieces.values()].map(({ giver }) => giver));
     this.#drop(attempt);
     for (const giver of givers) {
       const part = this.#parts.get(giver);
@@ -299,7 +335,7 @@ export class MetadataFetch<Source extends MetadataSource> {
     const used = new Set([...this.#parts.values()].map(({ attempt }) => attempt));
     // What was begun by who is gone may be finished by who comes next.
     this.#attempts = this.#attempts.filter(
-      (attempt) => used.has(attempt) || (attempt.solo === null && attempt.missing < attempt.pieces.length),
+      (attempt) => used.has(attempt) || (attempt.solo === null && attempt.pieces.size > 0),
     );
     this.#boundMemory();
   }
@@ -307,18 +343,40 @@ export class MetadataFetch<Source extends MetadataSource> {
   /** Large claims by few give way when too much is held of things of which at most one is real. */
   #boundMemory(): void {
     for (;;) {
-      const held = this.#attempts.reduce((sum, attempt) => sum + bytesHeld(attempt), 0);
-      if (held <= METADATA_HELD_FACTOR * this.#sizeMax) return;
-      const voters = (attempt: Attempt<Source>): number =>
-        [...this.#parts.values()].filter((part) => part.attempt === attempt).length;
-      const [worst] = [...this.#attempts].sort(
-        (a, b) => voters(a) - voters(b) || bytesHeld(b) - bytesHeld(a),
-      );
+      if (this.#held <= METADATA_HELD_FACTOR * this.#sizeMax) return;
+      const [worst] = [...this.#attempts].sort((a, b) => this.#byWorth(a, b));
       for (const part of [...this.#parts.values()]) {
         if (part.attempt === worst) this.#parts.delete(part.source);
       }
       this.#attempts = this.#attempts.filter((attempt) => attempt !== worst);
     }
+  }
+
+  get #held(): number {
+    return this.#attempts.reduce((sum, attempt) => sum + bytesHeld(attempt), 0);
+  }
+
+  #account(): void {
+    this.#memory.set(this, this.#held);
+  }
+
+  /** Those that few take part in come first, of these the largest. */
+  #byWorth(a: Attempt<Source>, b: Attempt<Source>): number {
+    return this.#votersOf(a) - this.#votersOf(b) || bytesHeld(b) - bytesHeld(a);
+  }
+
+  #votersOf(attempt: Attempt<Source>): number {
+    let voters = 0;
+    for (const part of this.#parts.values()) if (part.attempt === attempt) voters++;
+    return voters;
+  }
+
+  #forget(source: Source): void {
+    const part = this.#parts.get(source);
+    if (!part) return;
+    this.#release(part);
+    this.#parts.delete(source);
+    this.#dropDeserted();
   }
 
   // — those who break the rules
@@ -337,7 +395,7 @@ export class MetadataFetch<Source extends MetadataSource> {
     }
     this.#blocked.delete(source.key);
     this.#blocked.set(source.key, now + METADATA_BLOCK_MS);
-    this.gone(source);
+    this.#forget(source);
     this.#events.onLiar(source);
   }
 }
@@ -346,9 +404,9 @@ export class MetadataFetch<Source extends MetadataSource> {
 function nextPiece<Source>(attempt: Attempt<Source>, asked: ReadonlyMap<number, Request>): number {
   let best = -1;
   let fewest = METADATA_ASKERS_MAX;
-  for (let piece = 0; piece < attempt.pieces.length && fewest > 0; piece++) {
+  for (let piece = 0; piece < attempt.pieceCount && fewest > 0; piece++) {
     const askers = attempt.askers[piece]!;
-    if (askers >= fewest || attempt.pieces[piece] !== null || asked.has(piece)) continue;
+    if (askers >= fewest || attempt.pieces.has(piece) || asked.has(piece)) continue;
     best = piece;
     fewest = askers;
   }
@@ -356,5 +414,5 @@ function nextPiece<Source>(attempt: Attempt<Source>, asked: ReadonlyMap<number, 
 }
 
 function bytesHeld<Source>(attempt: Attempt<Source>): number {
-  return (attempt.pieces.length - attempt.missing) * METADATA_PIECE_LENGTH;
+  return attempt.pieces.size * METADATA_PIECE_LENGTH;
 }

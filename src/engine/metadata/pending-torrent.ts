@@ -237,6 +237,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
     if (this.state === 'closed') return;
     this.#lifecycle.to('closed');
     this.#exactSource?.stop();
+    this.#fetch.stop();
     this.#supply.leave('torrent-stopped');
     this.discovery.stop(() => this.#ending.reach());
   }
@@ -346,10 +347,11 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
   }
 
   #newFetch(): MetadataFetch<PendingSession> {
-    return new MetadataFetch(this.infoHash, this.#options.metadataMax, {
-      onFound: (infoBytes) => this.#onFound(infoBytes),
-      onLiar: (session) => session.close('corrupt-data'),
-    });
+    const events = {
+      onFound: (infoBytes: Uint8Array) => this.#onFound(infoBytes),
+      onLiar: (session: PendingSession) => session.close('corrupt-data'),
+    };
+    return new MetadataFetch(this.infoHash, this.#options.metadataMax, events, this.#deps.metadataMemory);
   }
 
   #newExactSource(): ExactSource | null {
@@ -399,6 +401,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
     const { down = options.downLimit, up = options.upLimit } = this.#limits;
     const paused = options.paused || this.state === 'paused';
     this.#exactSource?.stop();
+    this.#fetch.stop();
     if (metaInfo.private) this.#forgetStrangers();
     const sessions = metaInfo.private ? [] : [...this.swarm.sessions];
     for (const session of sessions) {
@@ -423,6 +426,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
 
   #leave(): void {
     this.#exactSource?.stop();
+    this.#fetch.stop();
     this.#supply.leave('torrent-stopped');
     this.discovery.stop(() => log('%s: %s', this.infoHashHex, this.state));
   }

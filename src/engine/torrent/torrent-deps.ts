@@ -8,6 +8,7 @@ import type { PeerFinder } from '../discovery/peer-finder.ts';
 import type { TrackerDriverOptions } from '../discovery/tracker-driver.ts';
 import type { ExternalAddress } from '../external-address.ts';
 import type { Greeter } from '../greeter.ts';
+import type { MetadataMemory } from '../metadata/metadata-memory.ts';
 import type { LaneBudget } from '../transport/lane-budget.ts';
 import type { ChokerPolicy } from './choke-rounds.ts';
 import type { DialBudget } from './dialer.ts';
@@ -37,6 +38,8 @@ export interface TorrentDeps {
   /** More connections to web seeds. */
   readonly webLanes: LaneBudget;
   readonly dialBudget: DialBudget;
+  /** What magnets hold of metadata that is not whole. */
+  readonly metadataMemory: MetadataMemory;
   readonly greeter: Greeter;
   readonly trackerOptions: TrackerDriverOptions;
   /** Ways to find peers besides trackers; a private torrent uses none of them. */
