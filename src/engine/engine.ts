@@ -214,10 +214,9 @@ export class Engine {
    * in `torrents`, and the observer hears of it.
    */
   addPending(options: PendingOptions, observer: TorrentObserver): PendingTorrent {
-    const pending = new PendingTorrent(this.#deps, options, observer, (plan, inherited) => {
-      this.#pending.delete(options.infoHashHex);
-      return this.#start(plan.metaInfo, plan.options, observer, inherited);
-    });
+    const pending = new PendingTorrent(this.#deps, options, observer, (plan, inherited) =>
+      this.#start(plan.metaInfo, plan.options, observer, inherited),
+    );
     this.#pending.set(options.infoHashHex, pending);
     this.#onAdded(options.infoHash);
     pending.start();
@@ -231,12 +230,27 @@ export class Engine {
     inherited: Inheritance | null = null,
   ): Torrent {
     const torrent = new Torrent(this.#deps, metaInfo, options, observer, inherited);
+    this.#pending.delete(metaInfo.infoHashHex);
     this.#torrents.set(metaInfo.infoHashHex, torrent);
     this.#onAdded(metaInfo.infoHash);
-    if (inherited) observer.onMetadata?.(torrent);
-    torrent.start();
-    for (const session of inherited?.sessions ?? []) torrent.adopt(session);
+    if (inherited) this.#startHeir(torrent, observer, inherited);
+    else torrent.start();
     return torrent;
+  }
+
+  /** From here on the torrent answers for what goes wrong, and nobody else for the connections. */
+  #startHeir(torrent: Torrent, observer: TorrentObserver, { sessions }: Inheritance): void {
+    guard(
+      () => {
+        observer.onMetadata?.(torrent);
+        torrent.start();
+        for (const session of sessions) torrent.adopt(session);
+      },
+      (error) => {
+        for (const session of sessions) session.close('torrent-stopped');
+        torrent.onBug(error);
+      },
+    )();
   }
 
   #onAdded(infoHash: Uint8Array): void {

@@ -412,10 +412,23 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
     const { roster, discovery, state } = this;
     const { peerId } = this;
     const inherited = { state, peerId, roster, discovery, supply: this.#supply, sessions };
-    this.#heir = this.#fulfil(
-      { metaInfo, options: { ...options, paused, downLimit: down, upLimit: up } },
-      inherited,
-    );
+    const plan = { metaInfo, options: { ...options, paused, downLimit: down, upLimit: up } };
+    try {
+      this.#heir = this.#fulfil(plan, inherited);
+    } catch (error) {
+      this.#takeBack(sessions);
+      this.onBug(error);
+    }
+  }
+
+  /** There is no torrent after all, by a fault of ours: what was given to it is ours to end. */
+  #takeBack(sessions: readonly PendingSession[]): void {
+    this.#supply.serve(this);
+    this.discovery.handOver(this.#subject(), this.#announced(), this.#trackerEvents());
+    for (const session of sessions) {
+      this.swarm.add(session);
+      this.#deps.connections.count++;
+    }
   }
 
   /** It turned out private (BEP 27): whoever was found otherwise than by its trackers, or found us, is let go. */

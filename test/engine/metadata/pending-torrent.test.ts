@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Discovery } from '../../../src/engine/discovery/discovery.ts';
+import { PeerSupply } from '../../../src/engine/torrent/peer-supply.ts';
+import { Torrent } from '../../../src/engine/torrent/torrent.ts';
 import { MetainfoError } from '../../../src/errors.ts';
 import { sha1 } from '../../../src/metainfo/info-hash.ts';
 import { writeAnnouncements } from '../../../src/lsd/lsd.ts';
@@ -319,5 +322,58 @@ describe('a torrent that is known', () => {
     peer.queuedBytes = 1_048_576;
     voice.say(UT_METADATA, writeMetadataRequest(0));
     expect(readMetadataMessage(voice.heard(UT_METADATA)[0]!)).toMatchObject({ type: 'reject' });
+  });
+});
+
+describe('a bug of ours at the hand-over from the magnet to the torrent', () => {
+  const bug = new TypeError('x is undefined');
+  afterEach(() => vi.restoreAllMocks());
+  const fails = (): never => {
+    throw bug;
+  };
+
+  test.each<[string, () => void]>([
+    ['in the constructor', () => vi.spyOn(PeerSupply.prototype, 'serve').mockImplementationOnce(fails)],
+    ['at its end', () => vi.spyOn(Discovery.prototype, 'handOver').mockImplementationOnce(fails)],
+    ['at the start', () => vi.spyOn(Torrent.prototype, 'start').mockImplementationOnce(fails)],
+    [
+      'at the second connection',
+      () => {
+        const { adopt } = Torrent.prototype;
+        vi.spyOn(Torrent.prototype, 'adopt')
+          .mockImplementationOnce(function (this: Torrent, early) {
+            adopt.call(this, early);
+          })
+          .mockImplementationOnce(fails);
+      },
+    ],
+  ])('%s closes all connections, shows, and can be tried again', (_, breakIt) => {
+    const bench = new MagnetBench();
+    const pending = bench.magnet();
+    const peers = [bench.inbound(bench.torrent), bench.inbound(bench.torrent)];
+    const { peer, voice } = bench.knower();
+    peers.push(peer);
+    breakIt();
+    bench.tell(voice);
+    for (const each of peers) each.endTurn();
+    bench.settle();
+    for (const { reason } of peers) expect(reason).toBe('torrent-stopped');
+    expect(bench.engine.connectionCount).toBe(0);
+    expect(bench.events).toContain('ERR_INTERNAL');
+    const all = [...bench.engine.torrents.values(), ...bench.engine.pending.values()];
+    expect(all).toHaveLength(1);
+    expect(all[0]!.state).toBe('failed');
+    expect(all[0]!.error).toMatchObject({ code: 'ERR_INTERNAL', cause: bug });
+    vi.restoreAllMocks();
+    all[0]!.resume();
+    bench.settle();
+    if (all[0] === pending) bench.tell(bench.knower({ host: '10.5.5.5' }).voice);
+    const [torrent] = bench.engine.torrents.values();
+    expect(torrent!.state).toBe('downloading');
+    let isRemoved = false;
+    bench.engine.removeTorrent(torrent!, () => (isRemoved = true));
+    bench.seconds(5);
+    expect(isRemoved).toBe(true);
+    expect(bench.engine.torrents.size + bench.engine.pending.size).toBe(0);
   });
 });
