@@ -174,7 +174,8 @@ export class Engine {
   }
 
   #receive(link: PeerLink): void {
-    if (this.#closed || this.#connections.free <= 0) link.close('too-many-connections');
+    // Also when there is no place left: its torrent may have a connection that is worth less (BEP 40).
+    if (this.#closed) link.close('shutdown');
     else if (this.#isEmpty) link.close('unknown-torrent');
     else this.#greeter.greetInbound(link);
   }

@@ -131,7 +131,7 @@ describe('connections', () => {
     const bench = downloading({}, { connectionsMax: 2 });
     bench.inbound(torrent);
     bench.inbound(torrent);
-    expect(accept(bench).reason).toBe('too-many-connections');
+    expect(accept(bench).shakeHands(torrent).reason).toBe('too-many-connections');
     expect(bench.engine.connectionCount).toBe(2);
   });
 

@@ -35,9 +35,11 @@ export function checkAdmission(
     throw new PeerError('banned', 'sent bad data before');
   }
   const other = swarm.byPeerId(peerId);
-  if (limits.connections.free <= 0 || swarm.size >= limits.perTorrentMax) {
-    const isNew = swarm.size === limits.perTorrentMax && !other;
-    if (!isNew || limits.makeRoom?.() !== true) {
+  const { free } = limits.connections;
+  if (free <= 0 || swarm.size >= limits.perTorrentMax) {
+    // Whoever makes way is gone a turn later: until then nobody else has to.
+    const mayReplace = free >= 0 && swarm.size <= limits.perTorrentMax && !other;
+    if (!mayReplace || limits.makeRoom?.() !== true) {
       throw new PeerError('too-many-connections', 'no connection left');
     }
   }

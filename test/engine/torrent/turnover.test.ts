@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { EngineOptions } from '../../../src/engine/engine.ts';
 import { peerPriority } from '../../../src/engine/torrent/peer-priority.ts';
 import { parseAddress } from '../../../src/util/ip.ts';
 import { EngineBench, FakePeer, singleFile } from '../support/fake-world.ts';
@@ -15,8 +16,8 @@ const best = (place: number): string => hosts[place]!;
 const worst = (place: number): string => hosts.at(-1 - place)!;
 
 /** A torrent that takes two connections and has them, of low priority, settled. */
-function full() {
-  const bench = new EngineBench({ connectionsPerTorrentMax: 2 });
+function full(limits: Partial<EngineOptions> = { connectionsPerTorrentMax: 2 }) {
+  const bench = new EngineBench(limits);
   for (const voter of ['a', 'b']) bench.engine.external.vote(voter, OURS);
   const added = bench.add(torrent);
   bench.settle();
@@ -91,6 +92,33 @@ describe('a full swarm (BEP 40)', () => {
     bench.seconds(61);
     expect(bench.inbound(torrent, { host: best(0) }).reason).toBe('too-many-connections');
     expect(first.reason).toBeNull();
+  });
+});
+
+describe('a client that has all the connections it may have (BEP 40)', () => {
+  const limits = { connectionsMax: 2 };
+
+  test('gives the place of the lowest priority to a newcomer of a higher one', () => {
+    const { bench, added, join, low, lowest } = full(limits);
+    const newcomer = join(best(0));
+    expect([newcomer.reason, low.reason, lowest.reason]).toEqual([null, null, 'too-many-connections']);
+    // Until the place is free there is none for anybody else.
+    expect(join(best(1)).reason).toBe('too-many-connections');
+    lowest.endTurn();
+    expect(added.swarm.size).toBe(2);
+    expect(bench.engine.connectionCount).toBe(2);
+  });
+
+  test('turns away whose priority is lower than all, and who comes for a torrent that has nobody to let go', () => {
+    const { bench, join, low, lowest } = full(limits);
+    lowest.hangUp();
+    const middle = join(best(5));
+    expect(join(worst(0)).reason).toBe('too-many-connections');
+    const other = singleFile(4, 16_384, 'other.bin');
+    bench.add(other);
+    bench.settle();
+    expect(bench.inbound(other, { host: best(0) }).reason).toBe('too-many-connections');
+    expect([middle.reason, low.reason]).toEqual([null, null]);
   });
 });
 
