@@ -35,6 +35,11 @@ export const LAST_RESORT_DELAY_MS = 45 * second;
 /** A torrent without any peer waits so long before it lifts doubtful bans, then twice as long, up to the maximum. */
 export const PARDON_DELAY_MIN_MS = 10 * second;
 export const PARDON_DELAY_MAX_MS = 60 * minute;
+/**
+ * Who has peers waits so long before it dials one that it heard of: it has just joined and is dialling everybody, and half
+ * of two connections each is work for nothing.
+ */
+export const HEARSAY_DELAY_MS = 5 * second;
 /** Wait before dialling a peer again that closed in good order; it may be full. */
 export const REDIAL_AFTER_CLOSE_MS = 10 * second;
 

@@ -19,14 +19,41 @@ export type IpFamily = 4 | 6;
  * means something on one machine alone.
  */
 export function ipFamily(host: string): IpFamily | 0 {
-  if (ipaddr.IPv4.isValidFourPartDecimal(host)) return 4;
-  return host.includes(':') && !host.includes('%') && ipaddr.IPv6.isValid(host) ? 6 : 0;
+  return factsOf(host)?.family ?? 0;
 }
 
 /** The shortest form, with an IPv4 address mapped into IPv6 taken back out; null if it is not an IP address. */
 export function canonicalIp(host: string): string | null {
-  if (ipFamily(host) === 0) return null;
-  return ipaddr.process(host).toString();
+  return factsOf(host)?.canonical ?? null;
+}
+
+interface IpFacts {
+  /** Of the text; an IPv4 address mapped into IPv6 is one of 6. */
+  readonly family: IpFamily;
+  readonly canonical: string;
+  /** Of the canonical one, as `ipaddr.js` names it. */
+  readonly range: string;
+}
+
+/** Addresses of peers come again and again: parsing them each time was 4 % of the CPU of a swarm of 30 that begins. */
+const FACTS_MAX = 1024;
+const known = new Map<string, IpFacts>();
+
+function factsOf(host: string): IpFacts | null {
+  const before = known.get(host);
+  if (before) return before;
+  const family = parsedFamily(host);
+  if (family === 0) return null;
+  const ip = ipaddr.process(host);
+  const facts = { family, canonical: ip.toString(), range: ip.range() };
+  if (known.size >= FACTS_MAX) known.clear();
+  known.set(host, facts);
+  return facts;
+}
+
+function parsedFamily(host: string): IpFamily | 0 {
+  if (ipaddr.IPv4.isValidFourPartDecimal(host)) return 4;
+  return host.includes(':') && !host.includes('%') && ipaddr.IPv6.isValid(host) ? 6 : 0;
 }
 
 /** The 4 or 16 bytes of an address, or null. */
@@ -84,7 +111,7 @@ export function writeCompactPeers(peers: readonly PeerAddress[], family: IpFamil
 const LOCAL_RANGES = ['loopback', 'unspecified', 'private', 'linkLocal', 'carrierGradeNat', 'uniqueLocal'];
 
 export function isLocalIp(host: string): boolean {
-  return ipFamily(host) !== 0 && LOCAL_RANGES.includes(ipaddr.process(host).range());
+  return LOCAL_RANGES.includes(factsOf(host)?.range ?? '');
 }
 
 /**
@@ -93,11 +120,11 @@ export function isLocalIp(host: string): boolean {
  */
 export function isDialable(address: PeerAddress): boolean {
   const { host, port } = address;
-  if (!Number.isInteger(port) || port < 1 || port > 65535 || ipFamily(host) === 0) return false;
-  const ip = ipaddr.process(host);
-  const range = ip.range();
+  const facts = factsOf(host);
+  if (!Number.isInteger(port) || port < 1 || port > 65535 || facts === null) return false;
+  const { range, canonical } = facts;
   if (range === 'unspecified' || range === 'multicast' || range === 'broadcast') return false;
-  return !(ip.kind() === 'ipv6' && range === 'linkLocal');
+  return !(canonical.includes(':') && range === 'linkLocal');
 }
 
 /** Ports below are those of well-known services (RFC 6335). */

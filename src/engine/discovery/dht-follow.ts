@@ -11,6 +11,8 @@ const ANNOUNCE_EVERY_MS = 15 * 60_000;
 /** A torrent that needs peers looks again this soon, then twice as late each time: others may just be starting, too. */
 const HUNGRY_FIRST_MS = 5000;
 const HUNGRY_LAST_MS = 2 * 60_000;
+/** A torrent that its trackers gave peers looks for more, and is made known, when the first rush is over. */
+const WELL_FED_FIRST_MS = 30_000;
 /** So that many torrents started together do not stay together. */
 const JITTER = 0.2;
 /** Nodes remembered as announced to; the closest ones change slowly. */
@@ -50,7 +52,8 @@ export class DhtFollow implements Follow {
     this.#host = host;
     this.infoHash = infoHash;
     this.subject = subject;
-    this.#nextAt = host.now();
+    this.#nextAt =
+      host.now() + (subject.mayWait === true ? WELL_FED_FIRST_MS * (1 + JITTER * host.rng.float()) : 0);
   }
 
   /** When to look next; Infinity while looking, or stopped. */

@@ -42,6 +42,7 @@ export class Discovery {
     this.#follows = this.#finders.map((finder) =>
       finder.follow(this.#subject.infoHash, {
         nodes: this.#subject.nodes ?? [],
+        mayWait: this.#trackers.trackers().length > 0,
         port: () => this.#subject.port(),
         isSeed: () => this.#subject.isSeed(),
         isHungry: () => this.#isHungry(),

@@ -15,6 +15,8 @@ export interface FollowSubject {
   isSeed(): boolean;
   /** Nodes of the DHT that its .torrent names (BEP 5). */
   readonly nodes?: readonly HostPort[];
+  /** It has trackers to ask first: look when those were of no use, or later. */
+  readonly mayWait?: boolean;
   /** Fewer peers than it wants: look again sooner. */
   isHungry(): boolean;
   onPeers(peers: readonly PeerAddress[]): void;

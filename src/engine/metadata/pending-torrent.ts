@@ -221,8 +221,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
 
   /** Somebody named peers of this torrent. */
   onPeersFound(peers: readonly PeerAddress[], source: PeerSource): void {
-    for (const peer of peers) this.roster.add(peer, source);
-    if (this.isActive) this.#supply.fill();
+    this.#supply.add(peers, source);
   }
 
   /** Somebody has the torrent: nothing is left to be asked for. */

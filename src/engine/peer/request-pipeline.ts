@@ -11,16 +11,18 @@ import {
  * The requests in flight to one peer, and how many there may be.
  *
  * The window follows the rate, as TCP's does: it starts small and grows by one with each block (doubling each round
- * trip) until the rate stops growing; from then on it covers the round trip and a slack of a quarter second. A window
+ * trip) until the rate stops growing; from then on it covers the round trip and a slack of half a second. A window
  * that is too small leaves the link idle, one that is too large hoards blocks that faster peers could give.
  *
  * Blocks nearly always come in the order they were asked for, so the queue is a ring that is matched at its head;
  * what comes out of order leaves a hole.
  */
 
-/** What a quarter second of a fast link would ask for is cut here: memory, and the tail of the download, matter more. */
+/** What half a second of a fast link would ask for is cut here: memory, and the tail of the download, matter more. */
 const SLACK_BLOCKS_MAX = 512;
-const SLACK_SECONDS = 1;
+const SLACK_SECONDS = 0.5;
+/** The quickest answer tells how far the peer is, but not of one that has always had a queue: few paths are longer. */
+const PATH_MAX_SECONDS = 0.3;
 /** The window covers this many round trips, so that jitter does not drain it. */
 const ROUND_TRIPS = 1.5;
 const WINDOW_MIN = 4;
@@ -78,7 +80,9 @@ export class RequestPipeline {
 
   /** Requests that are on their way, or whose blocks are, when none waits at the peer. */
   get pathBlocks(): number {
-    const seconds = Number.isFinite(this.#roundTripMs) ? this.#roundTripMs / 1000 : 0;
+    const seconds = Number.isFinite(this.#roundTripMs)
+      ? Math.min(PATH_MAX_SECONDS, this.#roundTripMs / 1000)
+      : 0;
     return (this.rate / BLOCK_LENGTH) * seconds * ROUND_TRIPS;
   }
 

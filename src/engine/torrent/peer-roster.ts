@@ -17,6 +17,11 @@ import { SparseMap } from '../../util/sparse-map.ts';
 /** Where addresses come from. */
 export type PeerSource = Exclude<AnySource, 'web-seed'>;
 
+/** Peers that tell us of peers may say anything. Who is told of is often new here, and about to find us by itself. */
+export function isHearsay(source: PeerSource): boolean {
+  return source === 'pex' || source === 'lsd';
+}
+
 /** A peer we know of, connected or not. */
 export interface KnownPeer {
   readonly address: PeerAddress;
@@ -58,9 +63,9 @@ export class PeerRoster {
 
   /**
    * Notes a peer; null if it cannot be dialled, or should not because somebody else than the user names it, or the roster
-   * is full of better ones.
+   * is full of better ones. One that is new is not dialled before `dialAt`.
    */
-  add(address: PeerAddress, source: PeerSource): KnownPeer | null {
+  add(address: PeerAddress, source: PeerSource, dialAt = 0): KnownPeer | null {
     if (!isDialable(address) || (source !== 'user' && isLocalService(address))) return null;
     const key = addressKey(address);
     const known = this.#peers.get(key);
@@ -70,14 +75,13 @@ export class PeerRoster {
       return known;
     }
     // Anybody may say anything: the other half is for who is more to be trusted.
-    const isHearsay = source === 'pex' || source === 'lsd';
-    if (isHearsay && this.#peers.size >= ROSTER_MAX / 2) return null;
+    if (isHearsay(source) && this.#peers.size >= ROSTER_MAX / 2) return null;
     if (this.#peers.size >= ROSTER_MAX && !this.#evictOne(source === 'user')) return null;
     const peer: KnownPeer = {
       address,
       source,
       failures: 0,
-      dialAt: 0,
+      dialAt,
       state: 'idle',
       banned: false,
       manners: firstManners(),

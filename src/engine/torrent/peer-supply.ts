@@ -6,10 +6,10 @@ import type { PeerAddress } from '../../util/ip.ts';
 import type { OutboundEncryption } from '../../wire/mse/negotiation.ts';
 import { changesWay, encryptionFor } from './dial-manners.ts';
 import { Dialer, type DialerHost } from './dialer.ts';
-import type { KnownPeer, PeerRoster } from './peer-roster.ts';
+import { isHearsay, type KnownPeer, type PeerRoster, type PeerSource } from './peer-roster.ts';
 import type { Connected, Connections } from './swarm.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
-import { PARDON_DELAY_MAX_MS, PARDON_DELAY_MIN_MS } from '../limits.ts';
+import { HEARSAY_DELAY_MS, PARDON_DELAY_MAX_MS, PARDON_DELAY_MIN_MS } from '../limits.ts';
 
 /** With fewer peers than this a download is worth an early announce. */
 const FEW_PEERS = 5;
@@ -72,6 +72,14 @@ export class PeerSupply implements DialerHost {
       this.#pardonDelayMs = Math.min(PARDON_DELAY_MAX_MS, 2 * this.#pardonDelayMs);
       this.#torrent.roster.pardon(now);
     }
+    this.fill();
+  }
+
+  /** Somebody named peers of this torrent. */
+  add(peers: readonly PeerAddress[], source: PeerSource): void {
+    const { roster, swarm } = this.#torrent;
+    const dialAt = isHearsay(source) && swarm.size > 0 ? this.#torrent.now() + HEARSAY_DELAY_MS : 0;
+    for (const peer of peers) roster.add(peer, source, dialAt);
     this.fill();
   }
 

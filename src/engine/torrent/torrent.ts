@@ -238,8 +238,7 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
 
   /** Somebody named peers of this torrent. */
   onPeersFound(peers: readonly PeerAddress[], source: PeerSource): void {
-    for (const peer of peers) this.roster.add(peer, source);
-    if (this.#lifecycle.isActive) this.#supply.fill();
+    this.#supply.add(peers, source);
   }
 
   setLimits(limits: { down?: number; up?: number }): void {

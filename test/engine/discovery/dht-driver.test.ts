@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { encode, type Encodable } from '../../../src/bencode/codec.ts';
 import { isSecureId } from '../../../src/dht/node-id.ts';
 import { readMessage } from '../../../src/dht/krpc.ts';
 import { DhtDriver } from '../../../src/engine/discovery/dht-driver.ts';
@@ -121,6 +122,22 @@ describe('following a torrent', () => {
     }
     // 5, 10, 20, 40 seconds: five searches in two minutes, beside the care of the table.
     expect(node.driver.stats()[0]!.queriesSent).toBeLessThan(20);
+  });
+
+  test('a torrent with trackers searches when they were of no use, or when the first rush is over', () => {
+    const dht = make();
+    const router = dht.add();
+    const node = dht.add({ nodes: [router.address] });
+    const announced = (): number => router.driver.stats()[0]!.storedPeers;
+    node.driver.follow(dht.infoHash(), { ...subject({ port: 9000, hungry: false }), mayWait: true });
+    const hungry = node.driver.follow(dht.infoHash(), { ...subject({ port: 9000 }), mayWait: true });
+    dht.run(10_000);
+    expect(announced()).toBe(0);
+    hungry.announceNow();
+    dht.run(1000);
+    expect(announced()).toBe(1);
+    dht.run(MINUTE);
+    expect(announced()).toBe(2);
   });
 
   test('in a network of two, the other node is worth a dial', () => {
@@ -305,6 +322,41 @@ describe('operations', () => {
     dht.run(1000);
     expect(sample).toEqual({ infoHashes: [infoHash], count: 1, intervalS: 21_600 });
   });
+
+  test.each<[string, Record<string, Encodable>, unknown]>([
+    ['no samples', { num: 5, interval: 10 }, null],
+    ['samples that are cut', { samples: new Uint8Array(41), num: 5, interval: 10 }, null],
+    ['a number for samples', { samples: 20, num: 1, interval: 10 }, null],
+    [
+      'an interval below 0 and a count that is none',
+      { samples: '', num: 'many', interval: -1 },
+      { count: 0, intervalS: 0 },
+    ],
+    ['an interval of 30 years', { samples: '', num: 7, interval: 1e9 }, { count: 7, intervalS: 21_600 }],
+    [
+      'an interval beyond all numbers',
+      { samples: '', num: -7, interval: 2n ** 62n },
+      { count: 0, intervalS: 0 },
+    ],
+  ])(
+    'of a node that answers sample_infohashes with %s as much is believed as makes sense',
+    (_, r, expected) => {
+      const dht = make();
+      const { driver } = dht.add();
+      const liar = { host: '40.1.1.1', port: 6881 };
+      const socket = dht.net.open([liar]);
+      socket.onMessage((bytes, from) => {
+        const query = readMessage(bytes);
+        if (query?.kind === 'query')
+          socket.send(encode({ r: { id: new Uint8Array(20), ...r }, t: query.transactionId, y: 'r' }), from);
+        return true;
+      });
+      let sample: unknown;
+      driver.sampleInfohashes(liar, dht.infoHash(), (result) => (sample = result));
+      dht.run(1000);
+      expect(sample).toEqual(expected === null ? null : { infoHashes: [], ...(expected as object) });
+    },
+  );
 
   test('getPeers ends with a summary, and can be given up', () => {
     const dht = grown();
