@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import { parseTorrent } from '../../src/metainfo/parse-torrent.ts';
 import { writeTorrent } from '../../src/metainfo/write-torrent.ts';
+import { MetainfoError } from '../../src/errors.ts';
 import { utf8 } from '../../src/util/bytes.ts';
+import { fuzzRng, rounds } from '../support/fuzz.ts';
+import { mutate } from '../support/mutate.ts';
 
 const INFO = utf8(`d6:lengthi3e4:name1:x12:piece lengthi16384e6:pieces20:${'p'.repeat(20)}e`);
 
@@ -40,4 +43,28 @@ test('of very many a few are taken', () => {
 test('what is written is read again', () => {
   const nodes = [{ host: 'router.example', port: 4804 }];
   expect(parseTorrent(writeTorrent(INFO, { nodes })).nodes).toEqual(nodes);
+});
+
+test('however damaged, they are a few hosts and ports, or the file is none', () => {
+  const rng = fuzzRng(21);
+  const good = utf8('ll9:127.0.0.1i6881eel14:router.examplei4804eel3:::1i5eel2:n1i1eel2:n2i65535eee');
+  let taken = 0;
+  for (let i = 0; i < rounds(5000); i++) {
+    const bytes = Buffer.concat([utf8('d4:info'), INFO, utf8('5:nodes'), mutate(good, rng), utf8('e')]);
+    let nodes: readonly { host: string; port: number }[] = [];
+    try {
+      nodes = parseTorrent(bytes).nodes;
+    } catch (error) {
+      expect(error).toBeInstanceOf(MetainfoError);
+      continue;
+    }
+    taken++;
+    expect(nodes.length).toBeLessThanOrEqual(32);
+    for (const { host, port } of nodes) {
+      expect(host).toMatch(/^[\p{L}\p{N}.:_-]{1,255}$/u);
+      expect(port).toBeGreaterThanOrEqual(1);
+      expect(port).toBeLessThanOrEqual(65_535);
+    }
+  }
+  expect(taken).toBeGreaterThan(200);
 });
