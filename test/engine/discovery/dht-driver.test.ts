@@ -130,10 +130,13 @@ describe('following a torrent', () => {
     const node = dht.add({ nodes: [router.address] });
     const announced = (): number => router.driver.stats()[0]!.storedPeers;
     node.driver.follow(dht.infoHash(), { ...subject({ port: 9000, hungry: false }), mayWait: true });
-    const hungry = node.driver.follow(dht.infoHash(), { ...subject({ port: 9000 }), mayWait: true });
+    let isHungry = false;
+    const other = { ...subject({ port: 9000 }), isHungry: () => isHungry, mayWait: true };
+    const follow = node.driver.follow(dht.infoHash(), other);
     dht.run(10_000);
     expect(announced()).toBe(0);
-    hungry.announceNow();
+    isHungry = true;
+    follow.announceNow();
     dht.run(1000);
     expect(announced()).toBe(1);
     dht.run(MINUTE);
