@@ -132,6 +132,7 @@ describe('dialling', () => {
     { host: '224.0.0.1', port: 6881 },
     { host: '255.255.255.255', port: 6881 },
     { host: 'fe80::1', port: 6881 },
+    { host: 'fe80::1%lo', port: 6881 },
     { host: 'localhost', port: 6881 },
     { host: '', port: 6881 },
   ])('of $host port $port fails in a later turn, without an exception', async (address) => {

@@ -61,3 +61,20 @@ test('who shakes hands again is merged with what it said before, and nothing is 
   expect(engineTorrent.roster.size).toBe(1);
   expect(bench.engine.external.of(4)).toBeNull();
 });
+
+test('a peer that dialled us from a link-local address is not dialled there: without its zone that is nowhere', () => {
+  const bench = new EngineBench();
+  const engineTorrent = bench.add(torrent);
+  bench.settle();
+  for (const host of ['fe80::1', 'fe80::1%eth0']) {
+    const peer = new FakePeer({ inbound: true, host });
+    bench.transport.accept(peer);
+    peer.shakeHands(torrent, [Feature.extensions]);
+    peer.say((sink) => sink.onExtended(0, writeExtendedHandshake({ ...NO_EXTENSIONS, port: 6881 })));
+    peer.hangUp();
+  }
+  engineTorrent.onPeersFound([{ host: 'fe80::1%eth0', port: 6881 }], 'lsd');
+  expect(engineTorrent.roster.size).toBe(0);
+  bench.seconds(60);
+  expect(bench.transport.dials).toEqual([]);
+});
