@@ -13,12 +13,13 @@ import { crowd, oursForAll } from './cases/crowd.ts';
 import { idle, idleConnections } from './cases/idle.ts';
 import { limits } from './cases/limit.ts';
 import { TRACKER_PORT, transfers, type Transfer } from './cases/transfer.ts';
+import { web } from './cases/web.ts';
 import { others, ours } from './support/clients.ts';
 import { makeContent, makeFile, makeFolder, makeWorkFolder } from './support/content.ts';
 import { loopback, ownHosts } from './support/hosts.ts';
 import { machine, printTable, writeResults, type Row } from './support/report.ts';
 
-const CASES = ['transfer', 'seed', 'shapes', 'crowd', 'limit', 'create', 'idle'] as const;
+const CASES = ['transfer', 'seed', 'shapes', 'web', 'crowd', 'limit', 'create', 'idle'] as const;
 type Case = (typeof CASES)[number];
 
 const { values } = parseArgs({
@@ -72,6 +73,7 @@ if (wanted('transfer')) {
 }
 if (wanted('seed')) add(await transfers(seeding(), runs, hosts, folder));
 if (wanted('shapes')) add(await transfers(await shapes(), runs, hosts, folder));
+if (wanted('web')) add(await web(content, runs, hosts, folder));
 if (wanted('crowd'))
   add(await crowd(content, [oursForAll, ...(libtorrent ? [libtorrent] : [])], runs, folder));
 if (wanted('limit')) add(await limits(content, Math.min(runs, 3), folder));

@@ -59,14 +59,16 @@ export async function makeContent(
   dir: string,
   name: string,
   pieceLength: number,
-  tracker: string,
+  tracker: string | null,
+  webSeeds: readonly string[] = [],
 ): Promise<Content> {
   const { metaInfo, torrentFile } = await createTorrent(join(dir, name), {
     pieceLength,
-    trackers: [[tracker]],
+    trackers: tracker === null ? [] : [[tracker]],
+    webSeeds,
     createdAt: null,
   });
-  const torrent = join(dir, `${name}-${pieceLength}.torrent`);
+  const torrent = join(dir, `${name}-${pieceLength}${tracker === null ? '-web' : ''}.torrent`);
   writeFileSync(torrent, torrentFile);
   return { dir, name, bytes: metaInfo.length, torrent };
 }
