@@ -51,7 +51,7 @@ test('however damaged, they are a few hosts and ports, or the file is none', () 
   let taken = 0;
   for (let i = 0; i < rounds(5000); i++) {
     const bytes = Buffer.concat([utf8('d4:info'), INFO, utf8('5:nodes'), mutate(good, rng), utf8('e')]);
-    let nodes: readonly { host: string; port: number }[] = [];
+    let nodes: readonly { host: string; port: number }[];
     try {
       nodes = parseTorrent(bytes).nodes;
     } catch (error) {
