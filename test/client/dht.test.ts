@@ -2,8 +2,9 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Client } from '../../src/client.ts';
+import { DhtNode } from '../../src/dht/dht-node.ts';
 import { looksLikeKrpc } from '../../src/dht/krpc.ts';
 import { readSavedState } from '../../src/dht/saved-state.ts';
 import type { ClientOptions } from '../../src/options.ts';
@@ -275,3 +276,29 @@ function withNodes(bytes: Uint8Array, nodes: readonly (readonly [string, number]
   const list = nodes.map(([host, port]) => `l${host.length}:${host}i${port}ee`).join('');
   return Buffer.concat([bytes.subarray(0, -1), Buffer.from(`5:nodesl${list}ee`)]);
 }
+
+test('a bug of ours ends the DHT with a warning, and the client goes on without it', async () => {
+  const client = await node([]);
+  const told = once(client, 'warning');
+  const breakdown = vi.spyOn(DhtNode.prototype, 'receive').mockImplementation(() => {
+    throw new TypeError('x is undefined');
+  });
+  const stranger = createSocket('udp4');
+  closers.push(async () => {
+    breakdown.mockRestore();
+    stranger.close();
+    await once(stranger, 'close');
+  });
+  stranger.send(
+    utf8('d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe'),
+    client.listenPort,
+    '127.0.0.1',
+  );
+  const [warning] = (await told) as [Error];
+  expect(warning).toMatchObject({ code: 'ERR_INTERNAL', message: 'a bug stopped the DHT: x is undefined' });
+  await expect(client.dht!.ping(addressOf(client))).rejects.toBe(warning);
+  const file = bench.file('without the dht.bin');
+  const seeder = await bench.seeder(file);
+  const torrent = await client.add(file.torrent.bytes, { peers: [addressOf(seeder.client)] });
+  await torrent.completed();
+});
