@@ -3,7 +3,7 @@
  * JSON.
  *
  * Run: `npm run bench` for ours alone, `npm run bench:peers` beside the other clients that are installed. For a quick look
- * `npm run bench -- --mib 256 --runs 1 --only transfer`.
+ * `npm run bench -- --mib 256 --runs 1 --only transfer`. `--clients libtorrent-tuned,aria2` leaves out the others.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,6 +30,7 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true, default: [...CASES] },
     torrents: { type: 'string', default: '10000' },
     connections: { type: 'string', default: '2000' },
+    clients: { type: 'string' },
     output: { type: 'string' },
   },
 });
@@ -38,7 +39,10 @@ const only = new Set(values.only.flatMap((text) => text.split(',')));
 const wanted = (name: Case): boolean => only.has(name);
 
 const hosts = (values.peers ? ownHosts() : null) ?? loopback();
-const clients = values.peers ? others.filter((client) => client.version() !== null) : [];
+const named = values.clients?.split(',') ?? others.map(({ name }) => name);
+const clients = values.peers
+  ? others.filter((client) => named.includes(client.name) && client.version() !== null)
+  : [];
 console.log(
   Object.entries(machine())
     .map(([name, value]) => `${name}: ${value}`)
@@ -90,11 +94,12 @@ process.exit(rows.every((row) => row.ok) ? 0 : 1);
 /** Who feeds a given downloader best. */
 function seeding(): Transfer[] {
   const leech = libtorrent ?? ours;
-  return [ours, ...rivals.filter(({ name }) => name !== 'libtorrent')].map((seeder) => ({
-    what: `seed ${values.mib} MiB to one downloader (${leech.name}), by ${seeder.name}`,
+  const seeders = [ours, ...rivals.filter(({ name }) => name !== 'libtorrent')];
+  return seeders.map((seeder) => ({
+    what: `seed ${values.mib} MiB to one downloader, by ${seeder.name}`,
     content,
     seeder,
-    leeches: [leech],
+    leeches: seeder === ours && leech !== ours ? [leech, ours] : [leech],
   }));
 }
 

@@ -2,6 +2,7 @@
  * Whole transfers between processes: seeders that were started before, and one client that is measured from its start to
  * its end. Those that are compared take turns, so that what else the machine does hits all of them.
  */
+import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchClient } from '../support/clients.ts';
@@ -21,10 +22,11 @@ export interface Transfer {
 }
 
 export const TRACKER_PORT = 46_969;
-const SEED_PORT = 46_980;
+const SEED_PORT = 47_000;
 const LEECH_PORT = 46_970;
 /** A seeder that has not begun to listen by then makes others wait; all clients here need less. */
 const SEED_START_MS = 2_500;
+const TRACKER_START_MS = 500;
 /** A client that is ours writes how late its event loop was. */
 const PROBE = 'TORRENT_TS_PROBE';
 
@@ -34,56 +36,79 @@ export async function transfers(
   hosts: Hosts,
   folder: string,
 ): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const one of cases) rows.push(...(await transfer(one, runs, hosts, folder)));
-  return rows;
-}
-
-async function transfer(one: Transfer, runs: number, hosts: Hosts, folder: string): Promise<Row[]> {
-  const { content, seeder, leeches } = one;
-  const { seed } = hosts;
-  const ports = Array.from({ length: one.seeders ?? 1 }, (_, i) => SEED_PORT + i);
-  const peers = ports.map((port) => `${seed.ip}:${port}`);
-  const logs = join(folder, 'logs');
-  mkdirSync(logs, { recursive: true });
-  const tracker = startServer(
-    [
-      ...seed.prefix,
-      process.execPath,
-      join(PROJECT, 'bench/support/fixed-tracker.js'),
-      seed.ip,
-      `${TRACKER_PORT}`,
-      ...peers,
-    ],
-    { log: join(logs, 'tracker') },
-  );
-  const servers = ports.map((port) => {
-    const place = { torrent: content.torrent, dir: content.dir, ip: seed.ip, port, peers: [] };
-    return startServer([...seed.prefix, ...seeder.seed(place)], {
-      log: join(logs, `seeder-${port}`),
-      env: { [PROBE]: join(logs, `probe-${port}`), TORRENT_TS_STATE_DIR: join(folder, `state-${port}`) },
-    });
-  });
-  const results = leeches.map((): Row[] => []);
+  mkdirSync(join(folder, 'logs'), { recursive: true });
+  const found = new Map<string, Row[]>();
+  const offers: Offer[] = [];
   try {
+    for (const one of cases) offers.push(startSeeders(one, SEED_PORT + 8 * offers.length, hosts, folder));
     await new Promise((resolve) => setTimeout(resolve, SEED_START_MS));
     for (let run = 0; run < runs; run++) {
-      for (const [i, leech] of leeches.entries()) {
-        const before = sum(servers.map(({ pid }) => cpuSecondsOf(pid!)));
-        const row = await download(one, leech, hosts, folder, peers);
-        const after = sum(servers.map(({ pid }) => cpuSecondsOf(pid!)));
-        const seederCpu = before === null || after === null ? null : perGiB(after - before, content);
-        results[i]!.push({ ...row, figures: { ...row.figures, 'seeder CPU s/GiB': seederCpu } });
+      for (const offer of offers) {
+        for (const row of await downloads(offer, hosts, folder)) {
+          const key = `${row.what} ${row.who}`;
+          found.set(key, [...(found.get(key) ?? []), row]);
+        }
       }
     }
   } finally {
-    await Promise.all([tracker, ...servers].map(stop));
+    await Promise.all(offers.flatMap(({ servers }) => servers).map(stop));
   }
-  const rows = results.filter((found) => found.length > 0).map(medianRow);
-  const probe = probed(join(logs, `probe-${SEED_PORT}`));
-  return probe
-    ? [...rows, { what: one.what, who: `${seeder.name} as seeder`, figures: probe, ok: true }]
-    : rows;
+  const rows = [...found.values()].map(medianRow);
+  for (const { one, probe } of offers) {
+    const figures = probed(probe);
+    if (figures) rows.push({ what: one.what, who: `${one.seeder.name} as seeder`, figures, ok: true });
+  }
+  return rows;
+}
+
+/** Seeders that serve one transfer after the other, as they do for users. */
+interface Offer {
+  readonly one: Transfer;
+  readonly peers: readonly string[];
+  readonly servers: readonly ChildProcess[];
+  /** What the first of them writes at its end, if it is ours. */
+  readonly probe: string;
+}
+
+function startSeeders(one: Transfer, firstPort: number, { seed }: Hosts, folder: string): Offer {
+  const { content, seeder } = one;
+  const ports = Array.from({ length: one.seeders ?? 1 }, (_, i) => firstPort + i);
+  const logOf = (port: number): string => join(folder, 'logs', `seeder-${port}`);
+  const servers = ports.map((port) => {
+    const place = { torrent: content.torrent, dir: content.dir, ip: seed.ip, port, peers: [] };
+    return startServer([...seed.prefix, ...seeder.seed(place)], {
+      log: logOf(port),
+      env: { [PROBE]: `${logOf(port)}.probe`, TORRENT_TS_STATE_DIR: join(folder, `state-${port}`) },
+    });
+  });
+  return {
+    one,
+    peers: ports.map((port) => `${seed.ip}:${port}`),
+    servers,
+    probe: `${logOf(firstPort)}.probe`,
+  };
+}
+
+async function downloads({ one, peers, servers }: Offer, hosts: Hosts, folder: string): Promise<Row[]> {
+  const { ip, prefix } = hosts.seed;
+  const script = join(PROJECT, 'bench/support/fixed-tracker.js');
+  const tracker = startServer([...prefix, process.execPath, script, ip, `${TRACKER_PORT}`, ...peers], {
+    log: join(folder, 'logs', 'tracker'),
+  });
+  const rows: Row[] = [];
+  try {
+    await new Promise((resolve) => setTimeout(resolve, TRACKER_START_MS));
+    for (const leech of one.leeches) {
+      const before = sum(servers.map(({ pid }) => cpuSecondsOf(pid!)));
+      const row = await download(one, leech, hosts, folder, peers);
+      const after = sum(servers.map(({ pid }) => cpuSecondsOf(pid!)));
+      const seederCpu = before === null || after === null ? null : perGiB(after - before, one.content);
+      rows.push({ ...row, figures: { ...row.figures, 'seeder CPU s/GiB': seederCpu } });
+    }
+  } finally {
+    await stop(tracker);
+  }
+  return rows;
 }
 
 async function download(
