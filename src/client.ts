@@ -63,7 +63,9 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   readonly #removing = new Map<string, Promise<void>>();
   /** Download folders that are being made, by path as it was given. */
   readonly #dirs = new Map<string, Promise<string>>();
-  readonly #turnstile = new Turnstile();
+  // Thousands may be added in one go. Two, because many may wait for one folder between them.
+  readonly #toRead = new Turnstile();
+  readonly #toBegin = new Turnstile();
   readonly #owner: HandleOwner = { onDownloading: (handle) => this.#lock(handle) };
   #closing: Promise<void> | null = null;
 
@@ -138,8 +140,16 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     checkAddOptions(options);
     const peers = (options.peers ?? []).map(checkPeer);
     if (options.webSeeds) checkWebSeeds(options.webSeeds);
-    // Thousands may be added in one go.
-    await this.#turnstile.pass();
+    // What waits is kept small.
+    await this.#toRead.pass();
+    return this.#add(source, options, peers);
+  }
+
+  async #add(
+    source: TorrentSource,
+    options: AddOptions & { signal?: AbortSignal },
+    peers: readonly PeerAddress[],
+  ): Promise<TorrentHandle> {
     const found = await loadSource(source, this.#world.http, options.signal);
     const { infoHashHex } = found;
     const named = options.webSeeds ?? [];
@@ -150,6 +160,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     const dir = known?.dir ?? (await this.#prepareDir(resolve(options.dir ?? this.#options.dir)));
     // The files of the one before are not ours until it is gone; how that ended is the business of who removed it.
     await this.#removing.get(infoHashHex)?.catch(() => undefined);
+    await this.#toBegin.pass();
     options.signal?.throwIfAborted();
     this.#throwIfClosed();
     // Somebody may have added the same torrent while we waited.

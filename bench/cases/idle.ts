@@ -10,8 +10,12 @@ export interface IdleFigures {
   readonly cpuSeconds: number;
   readonly heapKiB: number;
   readonly residentKiB: number;
+  readonly loopP99Ms: number;
   readonly loopMaxMs: number;
   readonly announces: number;
+  readonly closeSeconds: number;
+  readonly closeLoopP99Ms: number;
+  readonly closeLoopMaxMs: number;
 }
 
 export interface IdleSwarmFigures {
@@ -38,8 +42,12 @@ export async function idle(torrents: number, folder: string): Promise<Row[]> {
         'CPU s': figures.cpuSeconds,
         'heap KiB each': figures.heapKiB,
         'resident KiB each': figures.residentKiB,
+        'loop p99 ms': figures.loopP99Ms,
         'loop max ms': figures.loopMaxMs,
         'announces by then': figures.announces,
+        'close s': figures.closeSeconds,
+        'closing loop p99 ms': figures.closeLoopP99Ms,
+        'closing loop max ms': figures.closeLoopMaxMs,
       },
     });
   }

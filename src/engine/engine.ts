@@ -34,6 +34,8 @@ import { LaneBudget } from './transport/lane-budget.ts';
 
 /** All deadlines but those of trackers are looked at once a second. */
 const BEAT_MS = 1000;
+/** A client that closes with thousands of torrents leaves for so long at a time; then others have their turn. */
+const CLOSING_TURN_MS = 2;
 /** One of how many connections may be a web seed's second or third: peers want to have the others. */
 const WEB_LANES_SHARE = 5;
 
@@ -337,11 +339,18 @@ export class Engine {
       this.dhtPart.run(() => this.dht?.stop(done), undefined);
       if (!this.dht || this.dhtPart.failure) done();
     };
-    for (const torrent of this.#all) {
-      waiting++;
-      this.removeTorrent(torrent, finish);
-    }
-    finish();
+    const open = this.#all.reverse();
+    const { clock } = this.#world;
+    const closeSome = (): void => {
+      const begun = clock.now();
+      while (open.length > 0 && clock.now() - begun < CLOSING_TURN_MS) {
+        waiting++;
+        this.removeTorrent(open.pop()!, finish);
+      }
+      if (open.length === 0) finish();
+      else clock.at(clock.now(), closeSome);
+    };
+    closeSome();
   }
 
   #onBeat(): void {
@@ -351,11 +360,13 @@ export class Engine {
       () => this.#greeter.onBeat(now),
       (error) => this.#tell(bugReport('a connection', error)),
     )();
-    for (const torrent of this.#all)
-      guard(
-        () => torrent.onBeat(now),
-        (error) => torrent.onBug(error),
-      )();
+    for (const torrent of this.#all) {
+      try {
+        torrent.onBeat(now);
+      } catch (error) {
+        torrent.onBug(error);
+      }
+    }
     if (!this.#isEmpty || this.#greeter.pending > 0) {
       this.#beat = this.#world.clock.at(now + BEAT_MS, () => this.#onBeat());
     }

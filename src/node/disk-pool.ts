@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { StorageError } from '../errors.ts';
+import { Queue } from '../util/queue.ts';
 import type { DiskFaults } from './disk-faults.ts';
 import type { DiskAnswer, DiskJob, DiskResults, DiskSpan } from './disk-jobs.ts';
 import { fromFailure, isShortOfFiles } from './storage-errors.ts';
@@ -25,8 +26,11 @@ const OPEN_FILES_MAX = 128;
 /** A batch is posted as one message: many small pieces, or one large one. */
 const BATCH_BYTES = 1_048_576;
 const BATCH_JOBS = 64;
-/** Looking at a file takes as long as hashing so many bytes. */
-const SURVEYED_FILE_BYTES = 16_384;
+/**
+ * Looking at a file, or reading a record, takes as long as hashing so many bytes: not in the worker, but afterwards, where
+ * a torrent begins with the answer. All answers of a batch come in one turn of the event loop, and these are worth a millisecond.
+ */
+const SURVEYED_FILE_BYTES = 131_072;
 /** One batch to work on and one to go on with, so that a worker never waits for the main thread. */
 const BATCHES_IN_WORKER = 2;
 /** A job that two workers died of is the cause. */
@@ -60,11 +64,12 @@ export class DiskPool {
   readonly openFilesMax: number;
   readonly faults: DiskFaults | null;
   readonly #workers: DiskThread[] = [];
-  #queue: Task[] = [];
+  readonly #queue = new Queue<Task>();
   #isDispatching = false;
   #isClosed = false;
   /** Tasks that wait for descriptors. */
   #held: Task[] = [];
+  readonly #releasing: { readonly tops: readonly string[]; readonly done: () => void }[] = [];
   #onIdle: (() => void)[] = [];
   readonly #onShrink: (() => void)[] = [];
 
@@ -102,9 +107,16 @@ export class DiskPool {
     if (this.#workers.length === 0 && !this.#isClosed) this.#start();
   }
 
-  /** Closes the files `tops` and what lies below them, in all threads. */
+  /** Closes the files `tops` and what lies below them, in all threads. What is released in one turn travels together. */
   release(tops: readonly string[], done: () => void): void {
-    this.#tellAll({ kind: 'release', tops }, done);
+    this.#releasing.push({ tops, done });
+    if (this.#releasing.length > 1) return;
+    queueMicrotask(() => {
+      const all = this.#releasing.splice(0);
+      this.#tellAll({ kind: 'release', tops: all.flatMap((each) => each.tops) }, () => {
+        for (const each of all) each.done();
+      });
+    });
   }
 
   /** Keeps fewer files open in all threads, because the process is short of descriptors. */
@@ -157,20 +169,23 @@ export class DiskPool {
   }
 
   #dispatch(): void {
-    let taken = 0;
-    while (taken < this.#queue.length) {
+    while (this.#queue.size > 0) {
       const thread = this.#pickThread();
-      if (!thread) break;
-      const from = taken;
-      let bytes = 0;
-      while (taken < this.#queue.length && taken - from < BATCH_JOBS && bytes < BATCH_BYTES) {
-        bytes += weightOf(this.#queue[taken]!.job);
-        if (bytes > BATCH_BYTES && taken > from) break;
-        taken++;
-      }
-      this.#send(thread, this.#queue.slice(from, taken));
+      if (!thread) return;
+      this.#send(thread, this.#takeBatch());
     }
-    if (taken > 0) this.#queue = this.#queue.slice(taken);
+  }
+
+  /** At least one. */
+  #takeBatch(): Task[] {
+    const batch: Task[] = [];
+    let bytes = 0;
+    for (let next; (next = this.#queue.first) && batch.length < BATCH_JOBS; this.#queue.shift()) {
+      bytes += weightOf(next.job);
+      if (bytes > BATCH_BYTES && batch.length > 0) break;
+      batch.push(next);
+    }
+    return batch;
   }
 
   /** An idle thread, else a new one, else one with room. */
@@ -262,7 +277,7 @@ export class DiskPool {
   }
 
   #isIdle(): boolean {
-    if (this.#queue.length > 0 || this.#held.length > 0) return false;
+    if (this.#queue.size > 0 || this.#held.length > 0) return false;
     return this.#workers.every((thread) => thread.batches.length === 0);
   }
 

@@ -260,7 +260,7 @@ class FileStorage implements TorrentStorage {
       this.#isSettled = error === null;
       done(error, hasMoved);
     };
-    const { parts, partPath } = this.#places;
+    const { parts } = this.#places;
     const moves = this.#places.moves();
     const spare = this.#places.spareParts();
     if (moves.length === 0 && spare.length === 0) {
@@ -276,7 +276,7 @@ class FileStorage implements TorrentStorage {
           this.#places.noteOnDisk(file);
         }
         for (const piece of spare) parts.delete(piece);
-      } else if (result.code === 'ERR_FILE_MISSING' && result.path === partPath) {
+      } else if (result.code === 'ERR_FILE_MISSING' && result.path === this.#places.partPath) {
         parts.forget(); // Someone cut or deleted it. Its pieces will be found missing and fetched anew.
       } else {
         finish(result, false);
@@ -288,11 +288,12 @@ class FileStorage implements TorrentStorage {
 
   /** A part file without pieces is of no use, or is one whose index is damaged. */
   #deleteSparePartFile(done: Done): void {
-    const { partPath, parts } = this.#places;
+    const { parts } = this.#places;
     if (!parts.isOnDisk || !parts.isEmpty) {
       done(null);
       return;
     }
+    const { partPath } = this.#places;
     this.#closeFiles([partPath], () => {
       unlink(partPath, (error) => {
         if (error && error.code !== 'ENOENT') {

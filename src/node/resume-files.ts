@@ -6,6 +6,7 @@ import { StorageError } from '../errors.ts';
 import type { ResumeStore } from '../ports.ts';
 import { assert } from '../util/assert.ts';
 import { logger } from '../util/log.ts';
+import { Queue } from '../util/queue.ts';
 import { errnoOf, toStorageError, unsafePath } from './storage-errors.ts';
 
 /** The record of the largest torrent anyone makes (200,000 files, a million pieces) has 4 MiB. */
@@ -51,7 +52,7 @@ class ResumeFolder implements ResumeFiles {
   readonly #dir: string;
   readonly #readRecord: ReadRecord;
   readonly #saves = new Map<string, SaveQueue>();
-  readonly #turns: (() => void)[] = [];
+  readonly #turns = new Queue<() => void>();
   #running = 0;
   #wasSwept = false;
 

@@ -7,6 +7,9 @@ const TIMER_DELAY_MAX = 2_147_483_647;
 /** Cancelled deadlines stay in the heap until they come up; with more than this many it is built anew. */
 const CANCELLED_MAX = 1_024;
 
+/** Thousands of deadlines may be due at once. After this time the sockets have their turn before the rest. */
+const TURN_MS = 4;
+
 export interface SystemClockOptions {
   /** Do pending deadlines keep the process alive? Default: false. */
   readonly keepAlive?: boolean;
@@ -82,7 +85,10 @@ export class SystemClock implements Clock {
     while (this.#heap.minKey <= now) due.push(this.#heap.pop()!);
     let next = 0;
     try {
-      while (next < due.length) this.#run(due[next++]!);
+      while (next < due.length) {
+        this.#run(due[next++]!);
+        if (this.now() - now >= TURN_MS) break;
+      }
     } finally {
       // A callback that throws must not take the deadlines after it along.
       while (next < due.length) this.#heap.push(due[next]!.time, due[next++]!);

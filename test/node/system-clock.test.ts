@@ -48,6 +48,25 @@ describe('the system clock', () => {
     expect(ran).toBe(1);
   });
 
+  test('lets others have their turn when what is due takes long', async () => {
+    const clock = new SystemClock({ keepAlive: true });
+    const ran: string[] = [];
+    const due = clock.now();
+    await new Promise<void>((done) => {
+      clock.at(due, () => {
+        setImmediate(() => ran.push('another'));
+        const until = clock.now() + 20;
+        while (clock.now() < until);
+        ran.push('first');
+      });
+      clock.at(due, () => {
+        ran.push('second');
+        done();
+      });
+    });
+    expect(ran).toEqual(['first', 'another', 'second']);
+  });
+
   test('goes on with the others when a callback throws', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const clock = new SystemClock();

@@ -6,6 +6,7 @@
  * Hosts take turns, so that a tracker of thousands does not hold up the one torrent of another.
  */
 import type { Clock } from '../../ports.ts';
+import { Queue } from '../../util/queue.ts';
 import { TokenBucket } from '../../util/token-bucket.ts';
 
 /** HTTP announces at once over all torrents, as libtorrent: each is a socket and perhaps a TLS handshake. */
@@ -24,6 +25,16 @@ const BURST_MS = 500;
 const HOST_BURST = (HOST_STARTS_PER_SECOND * BURST_MS) / 1000;
 /** How long whoever waits for time sleeps at least: a few starts in one go are as good as one each. */
 const TICK_MS = 50;
+/**
+ * A client that closes has thousands of swarms to leave and little time. So that it does not stand still meanwhile, five
+ * begin per tick: a thousand a second, each of half a millisecond.
+ */
+const LEAVING_TICK_MS = 5;
+const LEAVING_PER_TICK = 5;
+/** What begins later would be given up before its answer. The trackers forget those torrents by themselves. */
+const LEAVING_MS = 2000;
+/** The last of them have this long to be answered. */
+const ANSWER_MS = 500;
 
 /**
  * Who goes first. Who leaves a swarm is not paced either: leaving has a deadline. Then come downloads and what users
@@ -41,7 +52,9 @@ export class AnnounceLimiter {
   #running = 0;
   #isFilling = false;
   #isTimed = false;
-  #isClosing = false;
+  /** When the last one may begin, after `close`. */
+  #closesAt = Infinity;
+  #leftInTick = LEAVING_PER_TICK;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -51,6 +64,11 @@ export class AnnounceLimiter {
   /** How many are under way. */
   get running(): number {
     return this.#running;
+  }
+
+  /** When whoever leaves must have given up, at the latest. Infinity unless the client closes. */
+  get endsAt(): number {
+    return this.#closesAt + ANSWER_MS;
   }
 
   /**
@@ -67,11 +85,11 @@ export class AnnounceLimiter {
   }
 
   /**
-   * The client ends: only who leaves a swarm still has a turn. Else each announce that is given up would begin one of the
-   * thousands behind it, to be given up a moment later.
+   * The client ends: only who leaves a swarm still has a turn, and for a short time. Else each announce that is given up
+   * would begin one of the thousands behind it, to be given up a moment later.
    */
   close(): void {
-    this.#isClosing = true;
+    this.#closesAt = this.#clock.now() + LEAVING_MS;
   }
 
   /** @internal for AnnouncePlace */
@@ -90,9 +108,9 @@ export class AnnounceLimiter {
       // A host that had its turn goes to the end, and the loop comes by it again.
       for (const host of this.#hosts.values()) {
         const waiting = host.waiting[rank];
-        while (waiting[0]?.isGivenUp) waiting.shift();
-        if (waiting.length === 0 || this.#running >= PLACES || host.running >= PLACES_PER_HOST) continue;
-        if (rank !== 'leaving' && (this.#starts.available(now) < 1 || host.starts.available(now) < 1)) {
+        while (waiting.first?.isGivenUp) waiting.shift();
+        if (waiting.size === 0 || this.#running >= PLACES || host.running >= PLACES_PER_HOST) continue;
+        if (!this.#isTimeFor(host, rank, now)) {
           waitsForTime = true;
           continue;
         }
@@ -102,14 +120,24 @@ export class AnnounceLimiter {
       }
     }
     this.#isFilling = false;
-    if (!waitsForTime || this.#isTimed) return;
+    if (!waitsForTime || this.#isTimed || now >= this.#closesAt) return;
     this.#isTimed = true;
-    this.#clock.at(now + TICK_MS, () => this.#onTime());
+    this.#clock.at(now + (this.#isClosing ? LEAVING_TICK_MS : TICK_MS), () => this.#onTime());
+  }
+
+  get #isClosing(): boolean {
+    return this.#closesAt !== Infinity;
+  }
+
+  #isTimeFor(host: Host, rank: AnnounceRank, now: number): boolean {
+    if (this.#isClosing) return now < this.#closesAt && this.#leftInTick > 0;
+    return rank === 'leaving' || (this.#starts.available(now) >= 1 && host.starts.available(now) >= 1);
   }
 
   #begin(host: Host, place: AnnouncePlace): void {
     host.running++;
     this.#running++;
+    if (this.#isClosing) this.#leftInTick--;
     this.#starts.take(1);
     host.starts.take(1);
     place.begin();
@@ -117,6 +145,7 @@ export class AnnounceLimiter {
 
   #onTime(): void {
     this.#isTimed = false;
+    this.#leftInTick = LEAVING_PER_TICK;
     this.#fill(this.#clock.now());
   }
 
@@ -135,7 +164,11 @@ export class AnnounceLimiter {
 class Host {
   readonly name: string;
   readonly starts: TokenBucket;
-  readonly waiting: Readonly<Record<AnnounceRank, AnnouncePlace[]>> = { leaving: [], wanted: [], usual: [] };
+  readonly waiting: Readonly<Record<AnnounceRank, Queue<AnnouncePlace>>> = {
+    leaving: new Queue(),
+    wanted: new Queue(),
+    usual: new Queue(),
+  };
   running = 0;
 
   constructor(name: string, now: number) {
@@ -145,7 +178,7 @@ class Host {
 
   /** Nothing is lost with it. */
   isForgettable(now: number): boolean {
-    if (this.running > 0 || RANKS.some((rank) => this.waiting[rank].length > 0)) return false;
+    if (this.running > 0 || RANKS.some((rank) => this.waiting[rank].size > 0)) return false;
     return this.starts.available(now) >= HOST_BURST;
   }
 }

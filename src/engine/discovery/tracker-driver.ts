@@ -227,7 +227,8 @@ export class TrackerDriver {
       },
     };
     this.#farewell = farewell;
-    const endAt = leaving.length === 0 ? now : now + STOP_DEADLINE_MS;
+    const { endsAt } = this.#transports.limiter;
+    const endAt = leaving.length === 0 ? now : Math.min(now + STOP_DEADLINE_MS, endsAt);
     const timer = this.#world.clock.at(endAt, farewell.end);
     for (const { contact, family, owesCompleted } of leaving) {
       const say = (event: 'completed' | 'stopped'): void => {

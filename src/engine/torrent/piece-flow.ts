@@ -113,6 +113,7 @@ export class PieceFlow {
   /** Once a second. */
   onBeat(now: number): void {
     this.#verifier?.onBeat(now);
+    if (this.#parts.assembler.size === 0) return;
     this.#dropIdle();
     if (this.#parts.assembler.noteBeat()) this.#dropStuck();
   }

@@ -108,6 +108,26 @@ describe('when the client ends', () => {
     expect(bench.limiter.running).toBe(0);
   });
 
+  test('thousands leave a few at a time, and none of them when it is too late for an answer', () => {
+    const bench = new Bench();
+    bench.limiter.close();
+    for (let i = 0; i < 10_000; i++) bench.enter(`host${i % 100}`, { rank: 'leaving' });
+    expect(bench.begun.length).toBeLessThanOrEqual(5);
+    bench.clock.run(10_000);
+    for (let at = 0; at < 2000; at += 5) expect(bench.between(at, at + 5)).toBeLessThanOrEqual(5);
+    expect(bench.between(0, 1000)).toBeGreaterThanOrEqual(950);
+    expect(bench.begun.length).toBe(bench.between(0, 2000));
+    expect(bench.limiter.endsAt).toBe(2500);
+  });
+
+  test('no more of those who leave are under way than otherwise', () => {
+    const bench = new Bench();
+    bench.limiter.close();
+    for (let i = 0; i < 1000; i++) bench.enter(`host${i % 100}`, { rank: 'leaving', stays: true });
+    bench.clock.run(10_000);
+    expect(bench.limiter.running).toBe(50);
+  });
+
   test('who leaves is still heard', () => {
     const bench = new Bench();
     bench.limiter.close();
