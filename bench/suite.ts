@@ -86,7 +86,10 @@ if (wanted('idle')) {
   add(await idle(Number(values.torrents), folder));
   add([await idleConnections(Number(values.connections), folder)]);
 }
-const command = `npm run ${values.peers ? 'bench:peers' : 'bench'} -- ${process.argv.slice(2).join(' ')}`;
+const command = `npm run ${values.peers ? 'bench:peers' : 'bench'} -- ${process.argv
+  .slice(2)
+  .filter((argument) => argument !== '--peers')
+  .join(' ')}`;
 const name = values.peers ? 'peers' : 'ours';
 console.log(`\n${writeResults(values.output ?? `bench/results/${name}.local.json`, command, runs, rows)}`);
 process.exit(rows.every((row) => row.ok) ? 0 : 1);

@@ -74,6 +74,8 @@ function startSeeders(one: Transfer, firstPort: number, { seed }: Hosts, folder:
   const { content, seeder } = one;
   const ports = Array.from({ length: one.seeders ?? 1 }, (_, i) => firstPort + i);
   const logOf = (port: number): string => join(folder, 'logs', `seeder-${port}`);
+  const probe = `${logOf(firstPort)}.probe`;
+  rmSync(probe, { force: true }); // Of an earlier comparison.
   const servers = ports.map((port) => {
     const place = { torrent: content.torrent, dir: content.dir, ip: seed.ip, port, peers: [] };
     return startServer([...seed.prefix, ...seeder.seed(place)], {
