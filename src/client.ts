@@ -158,9 +158,9 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     if ('infoBytes' in found) prioritiesOf(found, found, options);
     const known = this.#torrents.get(infoHashHex);
     const dir = known?.dir ?? (await this.#prepareDir(resolve(options.dir ?? this.#options.dir)));
-    // The files of the one before are not ours until it is gone; how that ended is the business of who removed it.
-    await this.#removing.get(infoHashHex)?.catch(() => undefined);
     await this.#toBegin.pass();
+    // The files of the one before are not ours until it is gone; how that ended is the business of who removed it.
+    for (let removal; (removal = this.#removing.get(infoHashHex));) await removal.catch(() => undefined);
     options.signal?.throwIfAborted();
     this.#throwIfClosed();
     // Somebody may have added the same torrent while we waited.

@@ -258,6 +258,7 @@ export class Engine {
 
   #onAdded(infoHash: Uint8Array): void {
     this.#obfuscated.set(toHex(obfuscatedName(infoHash, sha1)), infoHash);
+    if (this.#closed) return;
     this.#beat ??= this.#world.clock.at(this.#world.clock.now() + BEAT_MS, () => this.#onBeat());
   }
 
@@ -339,14 +340,19 @@ export class Engine {
       this.dhtPart.run(() => this.dht?.stop(done), undefined);
       if (!this.dht || this.dhtPart.failure) done();
     };
-    const open = this.#all.reverse();
+    let open = this.#all.reverse();
+    const told = new Set<Torrent | PendingTorrent>();
     const { clock } = this.#world;
     const closeSome = (): void => {
       const begun = clock.now();
       while (open.length > 0 && clock.now() - begun < CLOSING_TURN_MS) {
+        const torrent = open.pop()!;
+        told.add(torrent);
         waiting++;
-        this.removeTorrent(open.pop()!, finish);
+        this.removeTorrent(torrent, finish);
       }
+      // A magnet that waited for its turn may have become a torrent.
+      if (open.length === 0) open = this.#all.filter((each) => !told.has(each));
       if (open.length === 0) finish();
       else clock.at(clock.now(), closeSome);
     };

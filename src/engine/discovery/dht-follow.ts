@@ -11,8 +11,10 @@ const ANNOUNCE_EVERY_MS = 15 * 60_000;
 /** A torrent that needs peers looks again this soon, then twice as late each time: others may just be starting, too. */
 const HUNGRY_FIRST_MS = 5000;
 const HUNGRY_LAST_MS = 2 * 60_000;
-/** A torrent that its trackers gave peers looks for more, and is made known, when the first rush is over. */
-const WELL_FED_FIRST_MS = 30_000;
+/** So long trackers have to find peers. */
+const TRACKERS_FIRST_MS = 3000;
+/** If they did, more are looked for, and the torrent is made known, when the first rush is over. */
+const RUSH_MS = 30_000;
 /** So that many torrents started together do not stay together. */
 const JITTER = 0.2;
 /** Nodes remembered as announced to; the closest ones change slowly. */
@@ -46,6 +48,7 @@ export class DhtFollow implements Follow {
   #startedAt = -Infinity;
   #hungryGap = HUNGRY_FIRST_MS;
   #unsettled = 0;
+  #hasWaited = false;
   #isStopped = false;
 
   constructor(host: FollowHost, infoHash: Uint8Array, subject: FollowSubject) {
@@ -53,7 +56,7 @@ export class DhtFollow implements Follow {
     this.infoHash = infoHash;
     this.subject = subject;
     this.#nextAt =
-      host.now() + (subject.mayWait === true ? WELL_FED_FIRST_MS * (1 + JITTER * host.rng.float()) : 0);
+      host.now() + (subject.mayWait === true ? TRACKERS_FIRST_MS * (1 + JITTER * host.rng.float()) : 0);
   }
 
   /** When to look next; Infinity while looking, or stopped. */
@@ -87,6 +90,11 @@ export class DhtFollow implements Follow {
 
   /** Looks now. */
   look(now: number): void {
+    if (this.subject.mayWait === true && !this.#hasWaited && this.subject.hasPeers?.() === true) {
+      this.#hasWaited = true;
+      this.#reschedule(now + RUSH_MS * (1 + JITTER * this.#host.rng.float()));
+      return;
+    }
     this.#nextAt = Infinity;
     this.#startedAt = now;
     // Lookups of last time have nothing more to say.

@@ -43,6 +43,7 @@ export class Discovery {
       finder.follow(this.#subject.infoHash, {
         nodes: this.#subject.nodes ?? [],
         mayWait: this.#trackers.trackers().length > 0,
+        hasPeers: () => this.#subject.hasPeers?.() ?? false,
         port: () => this.#subject.port(),
         isSeed: () => this.#subject.isSeed(),
         isHungry: () => this.#isHungry(),

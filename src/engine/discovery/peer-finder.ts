@@ -15,8 +15,10 @@ export interface FollowSubject {
   isSeed(): boolean;
   /** Nodes of the DHT that its .torrent names (BEP 5). */
   readonly nodes?: readonly HostPort[];
-  /** It has trackers to ask first: look when those were of no use, or later. */
+  /** It has trackers to ask first. */
   readonly mayWait?: boolean;
+  /** It has found somebody, so that looking for more is not urgent. */
+  hasPeers?(): boolean;
   /** Fewer peers than it wants: look again sooner. */
   isHungry(): boolean;
   onPeers(peers: readonly PeerAddress[]): void;

@@ -452,6 +452,7 @@ export class PendingTorrent implements SuppliedTorrent, PendingHost {
       port: () => this.#deps.listenPort(),
       isSeed: () => false,
       isHungry: () => this.#supply.isLow,
+      hasPeers: () => this.swarm.size > 0,
       onFound: (peers, source) => this.onPeersFound(peers, source),
       onBug: (error) => this.onBug(error),
     };

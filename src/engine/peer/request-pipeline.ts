@@ -22,7 +22,7 @@ import {
 const SLACK_BLOCKS_MAX = 512;
 const SLACK_SECONDS = 0.5;
 /** The quickest answer tells how far the peer is, but not of one that has always had a queue: few paths are longer. */
-const PATH_MAX_SECONDS = 0.3;
+const PATH_MAX_SECONDS = 0.8;
 /** The window covers this many round trips, so that jitter does not drain it. */
 const ROUND_TRIPS = 1.5;
 const WINDOW_MIN = 4;

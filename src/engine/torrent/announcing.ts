@@ -91,6 +91,10 @@ class PeerSearch implements AnnounceSubject, DiscoverySubject, TrackerDriverEven
     return this.#torrent.isSeeding;
   }
 
+  hasPeers(): boolean {
+    return this.#torrent.swarm.size > 0;
+  }
+
   isHungry(): boolean {
     return this.#torrent.isHungry;
   }

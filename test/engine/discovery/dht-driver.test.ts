@@ -129,9 +129,10 @@ describe('following a torrent', () => {
     const router = dht.add();
     const node = dht.add({ nodes: [router.address] });
     const announced = (): number => router.driver.stats()[0]!.storedPeers;
-    node.driver.follow(dht.infoHash(), { ...subject({ port: 9000, hungry: false }), mayWait: true });
+    const found = { hasPeers: () => true, mayWait: true };
+    node.driver.follow(dht.infoHash(), { ...subject({ port: 9000, hungry: false }), ...found });
     let isHungry = false;
-    const other = { ...subject({ port: 9000 }), isHungry: () => isHungry, mayWait: true };
+    const other = { ...subject({ port: 9000 }), isHungry: () => isHungry, ...found };
     const follow = node.driver.follow(dht.infoHash(), other);
     dht.run(10_000);
     expect(announced()).toBe(0);
@@ -141,6 +142,10 @@ describe('following a torrent', () => {
     expect(announced()).toBe(1);
     dht.run(MINUTE);
     expect(announced()).toBe(2);
+    // Its trackers had time, and nobody is there.
+    node.driver.follow(dht.infoHash(), { ...subject({ port: 9000, hungry: false }), mayWait: true });
+    dht.run(5000);
+    expect(announced()).toBe(3);
   });
 
   test('in a network of two, the other node is worth a dial', () => {
