@@ -50,6 +50,8 @@ interface DiskThread {
   /** Batches sent and not answered, oldest first. */
   readonly batches: Task[][];
   cause: unknown;
+  /** Gets work. One that cannot even start, where descriptors are short, takes the work it was given with it. */
+  isReady: boolean;
 }
 
 /**
@@ -64,6 +66,7 @@ export class DiskPool {
   readonly openFilesMax: number;
   readonly faults: DiskFaults | null;
   readonly #workers: DiskThread[] = [];
+  #threadsMax: number;
   readonly #queue = new Queue<Task>();
   #isDispatching = false;
   #isClosed = false;
@@ -75,6 +78,7 @@ export class DiskPool {
 
   constructor(options: DiskPoolOptions = {}) {
     this.threads = options.threads ?? Math.min(THREADS_MAX, Math.max(1, availableParallelism() - 1));
+    this.#threadsMax = this.threads;
     this.openFilesMax = options.openFilesMax ?? OPEN_FILES_MAX;
     this.faults = options.faults ?? null;
   }
@@ -192,9 +196,13 @@ export class DiskPool {
   #pickThread(): DiskThread | null {
     let best: DiskThread | null = null;
     for (const thread of this.#workers) {
+      if (!thread.isReady) continue;
       if (best === null || thread.batches.length < best.batches.length) best = thread;
     }
-    if (best?.batches.length !== 0 && this.#workers.length < this.threads) return this.#start();
+    if (best?.batches.length !== 0 && this.#workers.length < this.#threadsMax) {
+      const thread = this.#start();
+      if (thread.isReady) return thread;
+    }
     return best !== null && best.batches.length < BATCHES_IN_WORKER ? best : null;
   }
 
@@ -207,9 +215,13 @@ export class DiskPool {
         faults: this.faults?.shared ?? null,
       },
     });
-    const thread: DiskThread = { worker, batches: [], cause: null };
+    // Nobody else could do the work of the first.
+    const thread: DiskThread = { worker, batches: [], cause: null, isReady: this.#workers.length === 0 };
     worker.unref();
-    worker.on('message', (answers: readonly DiskAnswer[]) => this.#onAnswers(thread, answers));
+    worker.on('message', (answers: readonly DiskAnswer[]) => {
+      if (answers.length > 0) this.#onAnswers(thread, answers);
+      else this.#onReady(thread);
+    });
     worker.on('error', (error) => (thread.cause = error));
     worker.on('messageerror', (error) => {
       thread.cause = error;
@@ -229,6 +241,11 @@ export class DiskPool {
       tasks.map((task) => task.job),
       buffers,
     );
+  }
+
+  #onReady(thread: DiskThread): void {
+    thread.isReady = true;
+    this.#dispatch();
   }
 
   #onAnswers(thread: DiskThread, answers: readonly DiskAnswer[]): void {
@@ -263,6 +280,8 @@ export class DiskPool {
     const at = this.#workers.indexOf(thread);
     if (at < 0) return;
     this.#workers.splice(at, 1);
+    // There is no room for another thread: those that run have to do.
+    if (!thread.isReady) this.#threadsMax = Math.max(1, this.#workers.length);
     const again: Task[] = [];
     const lost: Task[] = [];
     for (const task of thread.batches.splice(0).flat()) {

@@ -7,7 +7,7 @@ import { OpenFiles } from './open-files.ts';
 
 /**
  * The thread that hashes and touches the files. A message is a batch of jobs, the answer the batch of their answers in
- * the same order; buffers travel by transfer both ways.
+ * the same order; buffers travel by transfer both ways. The first message, without answers, says that it has started.
  */
 
 const { openFilesMax, faults } = workerData as { openFilesMax: number; faults: SharedFaults | null };
@@ -20,3 +20,4 @@ port.on('message', (jobs: readonly DiskJob[]) => {
   const buffers = jobs.flatMap((job) => (job.kind === 'write' ? [job.buffer] : []));
   port.postMessage(answers, buffers);
 });
+port.postMessage([]);
