@@ -9,6 +9,7 @@ import { noise } from '../support/tree.ts';
 import { until } from '../support/until.ts';
 import { answer, FileServer, infoOf, rangeHeaders, type Misbehaviour } from './support/file-server.ts';
 import { isSame, LibraryBench, next, type MadeFile } from './support/library-bench.ts';
+import { LANES_MAX } from '../../src/engine/transport/web-seed-link.ts';
 
 let bench: LibraryBench;
 let client: Client;
@@ -200,13 +201,13 @@ describe('a web server that does not behave', () => {
     torrent.on('ban', (ban) => bans.push(ban));
     torrent.addWebSeeds([`${server.url}/corrupt.bin`]);
     await next(torrent, 'peerGone', (_address, reason) => reason === 'corrupt-data');
-    const before = server.asked.length;
     const { client: seeder } = await bench.seeder(file);
     torrent.addPeers([{ host: '127.0.0.1', port: seeder.listenPort }]);
     await torrent.completed();
     expect(isSame(torrent, file)).toBe(true);
     expect(bans.map(({ address }) => address.port)).toEqual([Number(new URL(server.url).port)]);
-    expect(server.asked.length).toBe(before);
+    // What was on its way at the ban may reach the server after it: one request for each connection.
+    expect(server.asked.length).toBeLessThanOrEqual(LANES_MAX);
   });
 
   test('lacks a file of the torrent: gives the others', async () => {
