@@ -300,9 +300,13 @@ describe('a peer is refused', () => {
   test('not for requests that crossed with a choke, as many as they are', () => {
     const bench = seeding({}, { uploadSlots: 1 });
     const peer = bench.inbound(torrent).say((sink) => sink.onInterested());
-    for (let i = 0; i < 6; i++) bench.inbound(torrent).say((sink) => sink.onInterested());
+    const others = Array.from({ length: 6 }, () => bench.inbound(torrent));
+    for (const other of others) other.say((sink) => sink.onInterested());
+    // All of them have blocks on their way.
+    for (const each of [peer, ...others]) each.queuedBytes = 65_536;
     for (let second = 0; second < 120 && !peer.said.includes('choke'); second++) bench.seconds(1);
     expect(peer.heard()).toContain('choke');
+    peer.queuedBytes = 0;
     for (let i = 0; i < 1000; i++) peer.say((sink) => sink.onRequest(i % 39, i, 100));
     expect(peer.reason).toBeNull();
     expect(peer.heard().filter((text) => text.startsWith('reject'))).toHaveLength(1000);

@@ -10,6 +10,10 @@ export interface ChokeCandidate {
   readonly upRate: number;
   /** It has let us wait for a block for too long. */
   readonly snubbed: boolean;
+  /** We unchoked it a while ago, and it asks for nothing: its slot is of no use to anybody. */
+  readonly idle?: boolean;
+  /** It keeps to itself pieces that it got from us and nobody else has. */
+  readonly hoards?: boolean;
   /** Monotonic milliseconds. */
   readonly connectedAt: number;
   /** When we last unchoked it; -Infinity if never. */

@@ -9,6 +9,7 @@ import type { Rng } from '../../util/rng.ts';
 import type { ChokeCandidate, ChokerState } from './candidate.ts';
 import { OptimisticLap } from './optimistic.ts';
 import { rank } from './ranking.ts';
+import { SLOTS_MAX } from './slots.ts';
 
 export type { ChokeCandidate, ChokerState } from './candidate.ts';
 
@@ -18,6 +19,8 @@ export const OPTIMISTIC_ROUNDS = 3;
 const OPTIMISTIC_MIN_MS = 10_000;
 /** One optimistic slot on top of this many regular ones, and at least one. */
 const SLOTS_PER_OPTIMISTIC = 5;
+/** Slots of peers that ask for nothing are given to others too, up to so many unchoked peers. */
+const UNCHOKED_MAX = SLOTS_MAX;
 
 export class Choker<P extends ChokeCandidate> {
   /** Regular slots. The optimistic ones come on top. 0 uploads to nobody. */
@@ -80,9 +83,14 @@ export class Choker<P extends ChokeCandidate> {
   fill(peers: readonly P[], state: ChokerState): readonly P[] {
     for (const peer of this.#optimistic) if (!peer.interested || peer.choked) this.#optimistic.delete(peer);
     let free = this.slots;
+    let unchoked = 0;
     for (const peer of peers) {
-      if (peer.interested && !peer.choked && !this.#optimistic.has(peer)) free--;
+      if (!peer.interested || peer.choked) continue;
+      unchoked++;
+      if (!this.#optimistic.has(peer) && !isIdle(peer)) free--;
     }
+    // Whoever is idle now may begin to ask at any time.
+    free = Math.min(free, Math.max(this.slots, UNCHOKED_MAX) - unchoked);
     const waiting = peers.filter((peer) => peer.interested && peer.choked);
     if (waiting.length === 0) return [];
     const chosen: P[] = [];
@@ -132,6 +140,7 @@ export class Choker<P extends ChokeCandidate> {
         continue;
       }
       unchoked.add(peer);
+      if (isIdle(peer) && unchoked.size < Math.max(this.slots, UNCHOKED_MAX)) continue;
       if (++taken < this.slots) continue;
       for (const better of indifferent) unchoked.add(better);
       return unchoked;
@@ -149,6 +158,11 @@ export class Choker<P extends ChokeCandidate> {
       left = left.filter((peer) => peer !== next);
     }
   }
+}
+
+/** A slot that is not used need not be empty: others may have it besides. */
+function isIdle(peer: ChokeCandidate): boolean {
+  return !peer.choked && (peer.idle ?? false);
 }
 
 /**

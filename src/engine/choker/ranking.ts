@@ -38,8 +38,11 @@ export interface Ranked<P> {
   readonly salt: number;
 }
 
+const hoards = ({ candidate }: Ranked<unknown>): boolean => candidate.hoards ?? false;
+
 type Comparison = (a: Ranked<unknown>, b: Ranked<unknown>) => number;
 
+const sharersFirst: Comparison = (a, b) => Number(hoards(a)) - Number(hoards(b));
 const moreGiving: Comparison = (a, b) => b.giving - a.giving;
 const graceFirst: Comparison = (a, b) => Number(b.inGrace) - Number(a.inGrace);
 const turnFirst: Comparison = (a, b) => Number(b.inTurn) - Number(a.inTurn);
@@ -60,6 +63,7 @@ const LEECHING: readonly Comparison[] = [
 ];
 
 const SEEDING: readonly Comparison[] = [
+  sharersFirst, // a seed that is alone gives to those who pass on what they get
   turnFirst, // a turn is not cut short
   waitingFirst, // whoever had a turn makes room while anyone waits
   moreUpload, // of those who may stay, the ones that use the slot best: BEP 3

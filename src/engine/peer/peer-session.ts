@@ -20,6 +20,9 @@ import { BlockRequester, type RequesterHost, type RequesterPeer } from './block-
 import { BlockServer, type ServerHost, type ServerPeer } from './block-server.ts';
 import type { Extensions } from './extensions.ts';
 
+/** A peer that we unchoked and that asks for nothing for so long has no use for its slot. */
+const IDLE_MS = 1500;
+
 /** What a session needs of its torrent. */
 export interface SessionHost extends RequesterHost, ServerHost {
   readonly down: BandwidthShare;
@@ -83,6 +86,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
   #batchBytes = 0;
   #batchAt = 0;
   #countedBytes = 0;
+  #uploadedAt = -Infinity;
   #receivedBytes = -1;
   #receivedAt: number;
   #sentBytes = -1;
@@ -148,6 +152,18 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     return this.requester.pipeline.rate;
   }
 
+  /** We unchoked it, and it asks for nothing. */
+  get idle(): boolean {
+    const { queued } = this.server;
+    if (queued > 0 || this.link.queuedBytes > 0) return false;
+    return this.#host.now() - Math.max(this.unchokedAt, this.#uploadedAt) > IDLE_MS;
+  }
+
+  /** It keeps to itself what it got from us. */
+  get hoards(): boolean {
+    return this.#host.rounds.firstCopies.hoards(this);
+  }
+
   get downRate(): number {
     return this.#downMeter?.rate(this.#host.now()) ?? 0;
   }
@@ -208,9 +224,12 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     else this.link.notInterested();
   }
 
-  /** We have a piece more. Peers that have it too are not told: they would only count it. */
-  announceHave(piece: number): void {
-    if (!this.have.has(piece)) this.link.have(piece);
+  /**
+   * We have a piece more. Peers that have it too are not told: they would only count it. Except for a rare one: a seed
+   * that is alone learns that the piece has spread, and need not send it again.
+   */
+  announceHave(piece: number, isRare: boolean): void {
+    if (!this.have.has(piece) || (isRare && this.have.isFull)) this.link.have(piece);
   }
 
   close(reason: DisconnectReason): void {
@@ -398,6 +417,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
 
   onUploaded(bytes: number): void {
     this.uploaded += bytes;
+    this.#uploadedAt = this.#host.now();
     this.sentSinceUnchoke += bytes;
     this.#upMeter ??= new RateMeter();
     this.#upMeter.add(bytes, this.#host.now());

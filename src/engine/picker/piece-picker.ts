@@ -316,6 +316,11 @@ export class PiecePicker {
     return this.#tables.availability.of(piece);
   }
 
+  /** The same without those at peers that have everything. */
+  copiesAtDownloaders(piece: number): number {
+    return this.#made?.availability.counts[piece] ?? 0;
+  }
+
   /** Copies of the rarest piece of the torrent in the swarm, ours not counted. Reads all pieces. */
   rarestAvailability(): number {
     return this.#tables.availability.rarest();

@@ -83,6 +83,7 @@ export class ChokeRounds {
     if (swarm.size === 0) return;
     this.#countSlots(seeding, now);
     if (this.#beat % CHOKE_ROUND_BEATS === 0) this.#round(seeding, now);
+    else this.#fill(seeding, now);
     this.firstCopies.review(now);
     for (const session of swarm.sessions) {
       if (session.weChoke) continue;

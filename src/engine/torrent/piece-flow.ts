@@ -48,6 +48,8 @@ const STUCK_BEATS = 30;
 /** More than this being hashed and written, and more pieces than this, is a backlog. Two keep a worker busy. */
 const BEHIND_BYTES = 16 * 1_048_576;
 const BEHIND_PIECES = 2;
+/** Seeds are told of a piece that we have while no more than so many others do: the rest is of no use to them. */
+const RARE_COPIES_MAX = 3;
 
 /** Scratch space, used up within the turn. */
 const others: PickingPeer[] = [];
@@ -144,7 +146,7 @@ export class PieceFlow {
     // Found on disk while it was being fetched.
     if (assembler.get(piece)?.sealed === false) assembler.release(piece);
     const whole = files.onPiece(piece, true);
-    swarm.announceHave(piece);
+    swarm.announceHave(piece, picker.copiesAtDownloaders(piece) <= RARE_COPIES_MAX);
     swarm.updateInterest();
     return whole;
   }

@@ -55,8 +55,8 @@ export class Swarm extends Connections<PeerSession> {
   }
 
   /** Tells all peers of a new piece; each link sends what it gathered in a turn together. */
-  announceHave(piece: number): void {
-    for (const session of this.sessions) session.announceHave(piece);
+  announceHave(piece: number, isRare: boolean): void {
+    for (const session of this.sessions) session.announceHave(piece, isRare);
   }
 
   /** Our wishes or our pieces changed: some peers may have become interesting, others not. */

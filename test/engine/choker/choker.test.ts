@@ -16,6 +16,8 @@ interface TestPeer {
   connectedAt: number;
   unchokedAt: number;
   sentSinceUnchoke: number;
+  idle?: boolean;
+  hoards?: boolean;
 }
 
 /** Peers and the choker that rules them, in rounds of ten seconds. */
@@ -393,7 +395,45 @@ describe('between rounds', () => {
   });
 });
 
+describe('a slot whose peer asks for nothing', () => {
+  test('is given to another besides, at once and in the next round, up to thirty peers', () => {
+    const lab = new ChokeLab(4);
+    const idle = lab.addMany(4, { downRate: 100 * KB });
+    lab.round();
+    const waiting = lab.addMany(50);
+    expect(lab.fill().length).toBe(1); // The optimistic one.
+    for (const peer of idle) peer.idle = true;
+    expect(lab.fill().length).toBe(4);
+    const unchoked = lab.round();
+    expect(unchoked).toEqual(expect.arrayContaining(idle));
+    expect(unchoked.filter((peer) => waiting.includes(peer)).length).toBe(5);
+    for (const peer of lab.peers) peer.idle = true;
+    while (lab.fill().length > 0) for (const peer of lab.peers) peer.idle = true;
+    expect(lab.peers.filter((peer) => !peer.choked).length).toBe(30);
+  });
+
+  test('is its own again as soon as it asks: the next round serves no more than there are slots', () => {
+    const lab = new ChokeLab(4);
+    lab.addMany(20, { idle: true });
+    lab.round();
+    lab.fill();
+    for (const peer of lab.peers) peer.idle = false;
+    expect(lab.round().length).toBe(5);
+  });
+});
+
 describe('while seeding', () => {
+  test('whoever keeps to itself what it got makes room for the others', () => {
+    const lab = new ChokeLab(4);
+    lab.seeding = true;
+    const first = lab.addMany(5);
+    lab.round();
+    const next = lab.addMany(4);
+    for (const peer of first) peer.hoards = true;
+    const unchoked = lab.round();
+    expect(next.every((peer) => unchoked.includes(peer))).toBe(true);
+  });
+
   test('each peer keeps its slot until its quota is sent, then the one that has waited longest follows', () => {
     const lab = new ChokeLab(2);
     lab.seeding = true;

@@ -37,10 +37,17 @@ describe('the only seed', () => {
     const bench = seeding({ uploadSlots: 1 });
     const peers = interested(bench, 6);
     const first = peers.find((peer) => peer.said.includes('unchoke'))!;
+    const [other] = peers.filter((peer) => peer !== first);
+    // The others have blocks on their way, so that slots are scarce.
+    for (const peer of peers) if (peer !== first) peer.queuedBytes = 65_536;
     let begun = -1;
     let rest: number[] = [];
     while (!first.said.includes('choke')) {
-      if (begun >= 0) ask(bench, first, begun, BLOCK);
+      if (begun >= 0) {
+        const piece = begun;
+        ask(bench, first, piece, BLOCK);
+        for (const peer of [first, other!]) peer.say((sink) => sink.onHave(piece));
+      }
       rest.push(...suggestions(first.heard()));
       begun = rest.shift()!;
       ask(bench, first, begun, 0);
@@ -85,6 +92,37 @@ describe('the only seed', () => {
       }
     }
     expect(named).toEqual(expect.arrayContaining(lost));
+  });
+});
+
+describe('a peer that keeps to itself what the only seed gave it', () => {
+  test('waits while another wants blocks, until a piece is seen elsewhere', () => {
+    const bench = seeding();
+    const [hoarder, other] = interested(bench, 2);
+    const got: number[] = [];
+    for (let round = 0; round < 10; round++) {
+      if (got.length >= 6) break;
+      for (const piece of suggestions(hoarder!.heard())) {
+        take(bench, hoarder!, piece);
+        hoarder!.say((sink) => sink.onHave(piece));
+        got.push(piece);
+      }
+    }
+    // The other has asked and is slow to take what it gets.
+    const [wanted] = suggestions(other!.heard());
+    other!.queuedBytes = 1e6;
+    for (const begin of [0, BLOCK]) other!.say((sink) => sink.onRequest(wanted!, begin, BLOCK));
+    bench.seconds(1);
+    hoarder!.heard();
+    const next = Array.from({ length: 60 }, (_, piece) => piece).find(
+      (piece) => piece !== wanted && !got.includes(piece),
+    )!;
+    ask(bench, hoarder!, next, 0);
+    bench.seconds(1);
+    expect(hoarder!.heard().filter((text) => text.startsWith('piece'))).toEqual([]);
+    for (const piece of got) other!.say((sink) => sink.onHave(piece));
+    bench.seconds(1);
+    expect(hoarder!.heard()).toContain(`piece ${next} 0 ${BLOCK}`);
   });
 });
 
