@@ -56,6 +56,11 @@ export class Downlink extends Line implements UnitTarget {
     this.#wakeInTime();
   }
 
+  grow(bytes: number): void {
+    if (this.isDown) this.#lostBytes += bytes;
+    else this.#inFlightBytes += bytes;
+  }
+
   override shutDown(): void {
     super.shutDown();
     this.#lostBytes += this.#inFlightBytes;

@@ -40,11 +40,18 @@ export interface FlowReceiver<P> {
 export interface UnitSource {
   /** The flow has something to send. */
   offer(flow: AnyFlow): void;
+  /**
+   * Sends so many bytes of an empty flow at once, if the network is coarse.
+   * @returns When they arrive; null if they have to take their turn.
+   */
+  sendAtOnce(flow: AnyFlow, bytes: number): number | null;
 }
 
 /** The receiving end's downlink, as far as the uplink needs it. */
 export interface UnitTarget {
   push(unit: Unit): void;
+  /** So many bytes joined a unit that is on its way. */
+  grow(bytes: number): void;
 }
 
 /** What lies between the two ends. */
@@ -89,21 +96,33 @@ export interface AnyFlow {
   land(unit: Unit): void;
 }
 
-class FlowUnit<P> implements Unit {
+class FlowUnit<P extends Parcel<P>> implements Unit {
   readonly flow: AnyFlow;
   readonly first: P;
-  readonly bytes: number;
+  #last: P;
+  #bytes: number;
   readonly isBulk: boolean;
   firstByteMs = 0;
   lastByteMs = 0;
   hasLanded = false;
   next: FlowUnit<P> | null = null;
 
-  constructor(flow: AnyFlow, first: P, bytes: number, isBulk: boolean) {
+  constructor(flow: AnyFlow, first: P, last: P, bytes: number, isBulk: boolean) {
     this.flow = flow;
     this.first = first;
-    this.bytes = bytes;
+    this.#last = last;
+    this.#bytes = bytes;
     this.isBulk = isBulk;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  append(parcel: P): void {
+    this.#last.next = parcel;
+    this.#last = parcel;
+    this.#bytes += parcel.bytes;
   }
 }
 
@@ -182,6 +201,30 @@ export class Flow<P extends Parcel<P>> implements AnyFlow {
     if (!this.isOffered) this.#source.offer(this);
   }
 
+  /**
+   * The same for small parcels whose sender need not hear when they leave. On a coarse network they leave at once, and
+   * those that arrive together travel together: half of the events of a large swarm.
+   */
+  sendSmall(parcel: P): void {
+    const arrivalMs =
+      this.#head !== null || this.isWindowFull ? null : this.#source.sendAtOnce(this, parcel.bytes);
+    if (arrivalMs === null) {
+      this.send(parcel);
+      return;
+    }
+    parcel.next = null;
+    this.#sentBytes += parcel.bytes;
+    const tail = this.#unitTail;
+    if (tail !== null && !tail.isBulk && !tail.hasLanded && tail.lastByteMs === arrivalMs) {
+      tail.append(parcel);
+      this.target.grow(parcel.bytes);
+      return;
+    }
+    const unit = this.#append(new FlowUnit<P>(this, parcel, parcel, parcel.bytes, false));
+    unit.firstByteMs = unit.lastByteMs = arrivalMs;
+    this.target.push(unit);
+  }
+
   take(): Unit {
     const first = this.#head!;
     let last = first;
@@ -196,7 +239,10 @@ export class Flow<P extends Parcel<P>> implements AnyFlow {
     last.next = null;
     this.#queuedBytes -= bytes;
     this.#sentBytes += bytes;
-    const unit = new FlowUnit<P>(this, first, bytes, isBulk);
+    return this.#append(new FlowUnit<P>(this, first, last, bytes, isBulk));
+  }
+
+  #append(unit: FlowUnit<P>): FlowUnit<P> {
     if (this.#unitTail === null) this.#unitHead = unit;
     else this.#unitTail.next = unit;
     this.#unitTail = unit;

@@ -304,7 +304,8 @@ export class SimLink
   #send(message: SimMessage): void {
     if (this.#state !== 'open') return;
     assert(this.#hasShakenHands, 'the handshake must be the first thing sent');
-    this.#out.send(message);
+    if (message instanceof BlockMessage) this.#out.send(message);
+    else this.#out.sendSmall(message);
   }
 
   /** Says the last word. What waits to be sent goes out before it only if we leave in peace. */

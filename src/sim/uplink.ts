@@ -40,6 +40,15 @@ export class Uplink extends Line implements UnitSource {
     this.#plan();
   }
 
+  sendAtOnce(flow: AnyFlow, bytes: number): number | null {
+    if (this.#grainMs === 0 || this.isDown || !flow.path.isOpen()) return null;
+    const now = this.clock.now();
+    const takesMs = this.takesMs(bytes);
+    const startMs = this.#chargeSmall(now, bytes, takesMs);
+    flow.lastByteMs = this.#coarse(Math.max(flow.lastByteMs, startMs + flow.path.latencyMs + takesMs));
+    return flow.lastByteMs;
+  }
+
   /** Paths have opened again. */
   retryStalled(): void {
     const stalled = [...this.#stalled];
@@ -85,10 +94,9 @@ export class Uplink extends Line implements UnitSource {
     }
     const unit = flow.take();
     const takesMs = this.takesMs(unit.bytes);
-    const startMs = unit.isBulk ? now : Math.max(now, this.#smallFreeAt);
-    if (!unit.isBulk) this.#smallFreeAt = startMs + takesMs;
-    this.#freeAt = Math.max(this.#freeAt, now) + takesMs;
-    this.#sentBytes += unit.bytes;
+    const startMs = unit.isBulk
+      ? this.#charge(now, unit.bytes, takesMs)
+      : this.#chargeSmall(now, unit.bytes, takesMs);
     unit.firstByteMs = startMs + flow.path.latencyMs;
     const arrivalMs = Math.max(flow.lastByteMs, unit.firstByteMs + takesMs);
     unit.lastByteMs = flow.lastByteMs = unit.isBulk ? arrivalMs : this.#coarse(arrivalMs);
@@ -98,6 +106,20 @@ export class Uplink extends Line implements UnitSource {
     }
     flow.target.push(unit);
     flow.notifyTaken();
+  }
+
+  /** Takes the bytes off the rate. Returns when they begin to leave. */
+  #charge(now: number, bytes: number, takesMs: number): number {
+    this.#freeAt = Math.max(this.#freeAt, now) + takesMs;
+    this.#sentBytes += bytes;
+    return now;
+  }
+
+  #chargeSmall(now: number, bytes: number, takesMs: number): number {
+    this.#charge(now, bytes, takesMs);
+    const startMs = Math.max(now, this.#smallFreeAt);
+    this.#smallFreeAt = startMs + takesMs;
+    return startMs;
   }
 
   #coarse(timeMs: number): number {
