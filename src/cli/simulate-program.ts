@@ -97,6 +97,12 @@ export function addSimulate(program: Command, runner: Runner): void {
       ),
     )
     .addOption(
+      new Option('--fidelity <kind>', 'what links carry, bytes take many times as long').choices([
+        'messages',
+        'bytes',
+      ]),
+    )
+    .addOption(
       new Option('--limit <duration>', 'virtual time that a run may take').argParser(parse.parseDuration),
     )
     .addOption(

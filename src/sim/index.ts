@@ -8,6 +8,7 @@ export {
   runScenario,
   ScenarioRun,
   type ChokerPolicy,
+  type Fidelity,
   type PickerPolicy,
   type Scenario,
   type ScenarioResult,

@@ -21,6 +21,7 @@ const OPTIONS: readonly [keyof Scenario, (scenario: Scenario) => string][] = [
   ['picker', ({ picker }) => `--picker ${picker}`],
   ['choker', ({ choker }) => `--choker ${choker}`],
   ['grainMs', ({ grainMs }) => `--grain ${grainMs}ms`],
+  ['fidelity', ({ fidelity }) => `--fidelity ${fidelity}`],
   ['limitMs', ({ limitMs }) => `--limit ${limitMs}ms`],
 ];
 

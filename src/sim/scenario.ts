@@ -11,6 +11,7 @@ import { SimSwarm } from './swarm.ts';
 /** How peers choose pieces; `rarest-first` is what the engine does. */
 export type PickerPolicy = 'rarest-first' | 'random' | 'sequential';
 export type { ChokerPolicy };
+export type Fidelity = 'messages' | 'bytes';
 
 /**
  * One seeder and a number of downloaders, in numbers. Everything that happens follows from it, to the last event.
@@ -56,6 +57,8 @@ export interface Scenario {
   readonly choker: ChokerPolicy;
   /** See `NetworkOptions.grainMs`. */
   readonly grainMs: number;
+  /** What links carry: messages, or bytes through the real encoder and decoder, which takes many times as long. */
+  readonly fidelity: Fidelity;
   /** The run ends here in any case; virtual milliseconds. */
   readonly limitMs: number;
 }
@@ -148,7 +151,7 @@ export function buildSwarm(scenario: Scenario, checkEvery = 0): SimSwarm {
   const swarm = new SimSwarm({
     seed: scenario.seed,
     torrent: { pieceCount, pieceLength },
-    network: { grainMs: scenario.grainMs },
+    network: { grainMs: scenario.grainMs, fidelity: scenario.fidelity },
     checkEvery,
   });
   const engine: Partial<EngineOptions> = {

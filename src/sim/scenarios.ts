@@ -23,6 +23,7 @@ const BASE: Scenario = {
   picker: 'rarest-first',
   choker: 'tit-for-tat',
   grainMs: 0,
+  fidelity: 'messages',
   limitMs: 6 * 3_600_000,
 };
 
@@ -65,11 +66,11 @@ export const SCENARIOS: Readonly<Record<string, { readonly about: string; readon
       unit: 100_000,
       links: 40,
       pex: false,
-      grainMs: 20,
+      grainMs: 50,
     },
   },
   'ten-thousand': {
-    about: 'ten thousand clients with sixteen connections each and fewer pieces, which leave when complete',
+    about: 'ten thousand clients with sixteen connections each and fewer pieces',
     scenario: {
       ...BASE,
       name: 'ten-thousand',
@@ -79,8 +80,7 @@ export const SCENARIOS: Readonly<Record<string, { readonly about: string; readon
       unit: 32_768,
       links: 16,
       pex: false,
-      leaveWhenComplete: true,
-      grainMs: 50,
+      grainMs: 100,
     },
   },
 };

@@ -63,6 +63,34 @@ describe('simulate', () => {
     expect(runs[0]!.freeRidersMeanSeconds).toBeNull();
   });
 
+  test('the command that it prints gives the same again, byte for byte', async () => {
+    const { context, stdout, events } = stage({ terminal: { json: true } });
+    const odd = { ...SMALL, scenario: 'loss', peers: [5], loss: 90, freeRiders: 20, join: 1500, rate: 8192 };
+    await simulate(context, {
+      ...odd,
+      uplinks: [1, 7],
+      slots: 2,
+      superSeed: true,
+      pex: false,
+      picker: ['random'],
+    });
+    const [{ runs }] = events() as [{ runs: { replay: string; lost: number }[] }];
+    const [first] = runs;
+    expect(first!.lost).toBeGreaterThan(0);
+    const [, ...args] = first!.replay.split(' ');
+    const again = stage({ terminal: { json: true } });
+    const ends: number[] = [];
+    const program = createProgram('0', {
+      context: () => again.context,
+      done: (code) => ends.push(code),
+      write: () => undefined,
+      writeError: () => undefined,
+    });
+    await program.parseAsync([...args, '--json'], { from: 'user' });
+    expect(ends).toEqual([0]);
+    expect(again.stdout.text).toBe(stdout.text);
+  });
+
   test.each([120, 80, 40, 20])(
     'on a terminal of %i columns: the figure, and nothing wraps',
     async (columns) => {

@@ -60,6 +60,25 @@ describe('a scenario', () => {
     expect(result).toMatchObject({ finished: false, virtualMs: 300 });
   });
 
+  test('goes another way, and comes to the same, when links carry bytes', () => {
+    const bytes = runScenario(scenario('textbook', { ...SMALL, fidelity: 'bytes' }), 2000);
+    const messages = runScenario(scenario('textbook', SMALL), 2000);
+    expect(bytes.finished).toBe(true);
+    expect(bytes.digest).not.toBe(messages.digest);
+    expect(bytes.report.ratioToBound / messages.report.ratioToBound).toBeCloseTo(1, 0);
+  });
+
+  test('of a coarse network takes fewer events and ends almost at the same time', () => {
+    const fine = runScenario(scenario('textbook', { ...SMALL, downloaders: 12, pieceCount: 200 }), 2000);
+    const coarse = runScenario(
+      scenario('textbook', { ...SMALL, downloaders: 12, pieceCount: 200, grainMs: 20 }),
+      2000,
+    );
+    expect(coarse.finished).toBe(true);
+    expect(coarse.report.lastMs / fine.report.lastMs).toBeGreaterThan(0.9);
+    expect(coarse.report.lastMs / fine.report.lastMs).toBeLessThan(1.1);
+  });
+
   test('leaves when complete, if it says so', () => {
     const run = new ScenarioRun(scenario('textbook', { ...SMALL, leaveWhenComplete: true }));
     run.advance(Infinity);

@@ -1,5 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
-import type { ChokerPolicy, PickerPolicy, Scenario, ScenarioResult, ScenarioRun } from '../../sim/index.ts';
+import type {
+  ChokerPolicy,
+  Fidelity,
+  PickerPolicy,
+  Scenario,
+  ScenarioResult,
+  ScenarioRun,
+} from '../../sim/index.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import { formatBytes, formatDuration, formatRate, plural } from '../format.ts';
@@ -32,6 +39,7 @@ export interface SimulateFlags {
   readonly picker?: readonly PickerPolicy[];
   readonly choker?: readonly ChokerPolicy[];
   readonly grain?: number;
+  readonly fidelity?: Fidelity;
   readonly limit?: number;
   readonly check?: number;
   readonly svg?: string;
@@ -99,6 +107,7 @@ function scenarioOf({ scenario }: Simulator, flags: SimulateFlags): Scenario {
     superSeed: flags.superSeed,
     leaveWhenComplete: leave,
     grainMs: flags.grain,
+    fidelity: flags.fidelity,
     limitMs: flags.limit,
   };
   const given = Object.entries(changes).filter(([, value]) => value !== undefined);
