@@ -1,10 +1,20 @@
 import type { Cancel, Clock } from '../ports.ts';
 import { TokenBucket } from '../util/token-bucket.ts';
 
-/** How often waiting peers get new tokens. Short enough for even flow, long enough to cost nothing. */
-const REFILL_INTERVAL_MS = 50;
-/** Bytes a limit may let through at once, as time. Two refills, so that a late timer loses nothing. */
-const BURST_MS = 2 * REFILL_INTERVAL_MS;
+/**
+ * Rate limits: who used up the tokens waits until there are enough for a turn, and then takes them in one go. To wake up
+ * costs a process about 0.2 ms whatever it does then, as its caches have gone cold.
+ */
+
+/** Short enough for even flow. 25 ms cost 15 % more CPU per byte at 35 MB/s, and 100 ms save less than 3 %. */
+const TURN_MS = 50;
+
+/** Bytes a limit may let through at once, as time. Two turns, so that a late timer loses nothing. */
+const BURST_MS = 2 * TURN_MS;
+
+/** What one connection may read at a time: a part of a block where the limit is low, else what a socket gives at once. */
+const READ_BYTES_MIN = 4_096;
+const READ_BYTES_MAX = 524_288;
 
 /** Somebody who stopped for lack of tokens. */
 export interface TokenWaiter {
@@ -21,6 +31,7 @@ export class Bandwidth {
   readonly #global: TokenBucket;
   #waiting: { waiter: TokenWaiter; share: BandwidthShare }[] = [];
   #timer: Cancel | null = null;
+  #armedFor = Infinity;
 
   constructor(clock: Clock, bytesPerSec: number) {
     this.#clock = clock;
@@ -29,6 +40,7 @@ export class Bandwidth {
 
   setLimit(bytesPerSec: number): void {
     this.#global.bytesPerSec = bytesPerSec;
+    this.onLimit();
   }
 
   /** The share of one torrent, with a limit of its own; `onBug` hears what its waiters throw. */
@@ -37,8 +49,7 @@ export class Bandwidth {
   }
 
   close(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#disarm();
     this.#waiting = [];
   }
 
@@ -47,29 +58,49 @@ export class Bandwidth {
     return bytesPerSec === Infinity ? null : new TokenBucket(bytesPerSec, BURST_MS, this.#clock.now());
   }
 
+  /** @internal for BandwidthShare: a limit has changed, and the time until which all wait with it. */
+  onLimit(): void {
+    if (this.#timer === null) return;
+    this.#disarm();
+    this.#arm(this.#clock.now());
+  }
+
   /** @internal for BandwidthShare */
   wait(waiter: TokenWaiter, share: BandwidthShare): void {
     this.#waiting.push({ waiter, share });
-    this.#arm(this.#clock.now());
+    this.#arm(share.readyAt(this.#clock.now()));
   }
 
   /** Wakes waiters in order of waiting; those that must wait on stay ahead of those that had their turn. */
   #refill(): void {
-    this.#timer = null;
+    this.#disarm();
     const waiting = this.#waiting;
     this.#waiting = [];
     const now = this.#clock.now();
+    let next = Infinity;
     const passedOver = waiting.filter(({ waiter, share }) => {
-      if (share.available(now) <= 0) return true;
+      if (share.available(now) <= 0) {
+        next = Math.min(next, share.readyAt(now));
+        return true;
+      }
       share.wake(waiter, now);
       return false;
     });
     this.#waiting.unshift(...passedOver);
-    if (this.#waiting.length > 0) this.#arm(now);
+    this.#arm(next);
   }
 
-  #arm(now: number): void {
-    this.#timer ??= this.#clock.at(now + REFILL_INTERVAL_MS, () => this.#refill());
+  #arm(time: number): void {
+    if (time >= this.#armedFor) return;
+    this.#timer?.cancel();
+    this.#armedFor = time;
+    this.#timer = this.#clock.at(time, () => this.#refill());
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#armedFor = Infinity;
   }
 }
 
@@ -96,9 +127,17 @@ export class BandwidthShare {
     return this.#global.isUnlimited && this.#own === null;
   }
 
+  /** What one connection may read at a time. More would be followed by a long silence, and the others want their turns. */
+  get bytesAtOnce(): number {
+    if (this.isUnlimited) return Infinity;
+    const bytesPerSec = Math.min(this.#global.bytesPerSec, this.#own?.bytesPerSec ?? Infinity);
+    return Math.min(READ_BYTES_MAX, Math.max(READ_BYTES_MIN, turnBytes(bytesPerSec)));
+  }
+
   setLimit(bytesPerSec: number): void {
     if (this.#own && bytesPerSec !== Infinity) this.#own.bytesPerSec = bytesPerSec;
     else this.#own = this.#bandwidth.bucketOf(bytesPerSec);
+    this.#bandwidth.onLimit();
   }
 
   /** Bytes that may pass at `now`; zero or less: wait. */
@@ -115,6 +154,11 @@ export class BandwidthShare {
     this.#bandwidth.wait(waiter, this);
   }
 
+  /** @internal for Bandwidth: when there will be enough for a turn. */
+  readyAt(now: number): number {
+    return Math.max(readyAt(this.#global, now), this.#own ? readyAt(this.#own, now) : now);
+  }
+
   /** @internal for Bandwidth */
   wake(waiter: TokenWaiter, now: number): void {
     try {
@@ -125,4 +169,14 @@ export class BandwidthShare {
       this.#onBug(error);
     }
   }
+}
+
+function readyAt(bucket: TokenBucket, now: number): number {
+  if (bucket.isUnlimited) return now;
+  const missing = turnBytes(bucket.bytesPerSec) - bucket.available(now);
+  return now + (1000 * missing) / bucket.bytesPerSec;
+}
+
+function turnBytes(bytesPerSec: number): number {
+  return Math.ceil((bytesPerSec * TURN_MS) / 1000);
 }

@@ -55,7 +55,7 @@ function answerPing(accepted: Socket, resolve: (works: boolean) => void): Socket
   let socket: Socket;
   const buffer = new Uint8Array(8);
   const onread = {
-    buffer,
+    buffer: () => buffer,
     callback: (length: number, filled: Uint8Array): boolean => {
       if (length !== 4 || filled !== buffer || String.fromCharCode(...filled.subarray(0, 4)) !== 'ping') {
         resolve(false);

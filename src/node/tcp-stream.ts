@@ -25,6 +25,8 @@ const LINGER_MS = 2_000;
 /** Sockets that may linger at once: all connections of a client with default limits, and no more for a flood. */
 export const LINGERING_MAX = 256;
 
+const NO_BUFFER = new Uint8Array(0);
+
 /** What all streams of a transport share. */
 export class TcpCommons {
   readonly clock: Clock;
@@ -46,9 +48,9 @@ export class TcpCommons {
   }
 }
 
-/** What Node wants to fill a buffer of ours. */
+/** What Node wants to fill a buffer of ours. It asks for the buffer of the next read after each read. */
 export interface OnRead {
-  readonly buffer: Uint8Array;
+  readonly buffer: () => Uint8Array;
   readonly callback: (length: number, buffer: Uint8Array) => boolean;
 }
 
@@ -77,6 +79,9 @@ export class TcpStream implements ByteStream {
   #endReason: 'closed-by-peer' | 'connection-error' = 'connection-error';
   #linger: Cancel | null = null;
 
+  #buffer: Uint8Array = NO_BUFFER;
+  /** What is filled next. */
+  #nextRead: Uint8Array = NO_BUFFER;
   #parts: Uint8Array[] = [];
   #partSources: BlockSource[] = [];
   #partBytes = 0;
@@ -95,8 +100,10 @@ export class TcpStream implements ByteStream {
 
   /** What to give a new socket as `onread`, so that it reads into `buffer`. */
   onRead(buffer: Uint8Array): OnRead {
+    this.#buffer = buffer;
+    this.#nextRead = buffer;
     return {
-      buffer,
+      buffer: () => this.#nextRead,
       callback: (length, filled) => {
         this.#receive(length === filled.length ? filled : filled.subarray(0, length));
         return true;
@@ -142,6 +149,11 @@ export class TcpStream implements ByteStream {
 
   resumeReading(): void {
     if (!this.#closed) this.#socket?.resume();
+  }
+
+  /** Sockets that do not read into our buffer read 64 KiB at a time whatever we say. */
+  limitReads(bytesMax: number): void {
+    this.#nextRead = this.#buffer.subarray(0, Math.min(bytesMax, this.#buffer.length));
   }
 
   close(graceful: boolean): void {

@@ -186,6 +186,10 @@ export class ByteLink implements PeerLink, ByteStreamSink {
     this.#stream.resumeReading();
   }
 
+  limitReads(bytesMax: number): void {
+    this.#stream.limitReads?.(bytesMax);
+  }
+
   close(reason: DisconnectReason): void {
     if (this.#reason !== null) return;
     this.#reason = reason;

@@ -129,6 +129,11 @@ export interface PeerLink {
   /** Stops and restarts reading from the network: the back-pressure of rate limits. */
   pauseReading(): void;
   resumeReading(): void;
+  /**
+   * From now on, or from the read after the next, takes at most so many bytes at a time from the network: under a low
+   * limit those that a socket gives at once would be seconds' worth. Optional, because not all links read so much.
+   */
+  limitReads?(bytesMax: number): void;
 
   /** Ends the connection. `onClosed` follows in a later turn, once. Closing twice does nothing. */
   close(reason: DisconnectReason): void;
@@ -218,6 +223,8 @@ export interface ByteStream {
   write(bytes: Uint8Array, source: BlockSource | null): void;
   pauseReading(): void;
   resumeReading(): void;
+  /** As the link's. */
+  limitReads?(bytesMax: number): void;
   /**
    * Ends the stream; `onClosed` follows in a later turn. With `graceful`, what was batched and written is still sent,
    * for as long as the transport is willing to wait.

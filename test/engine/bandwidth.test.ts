@@ -46,6 +46,61 @@ describe('bandwidth', () => {
     for (const sender of senders) expect(sender.sent / 6_000_000).toBeCloseTo(1, 0);
   });
 
+  test('whoever waits is woken once a turn', () => {
+    const clock = new ManualClock();
+    const share = new Bandwidth(clock, 10_000_000).share(Infinity);
+    const woken: number[] = [];
+    const waiter = {
+      onTokens: (now: number) => {
+        woken.push(now);
+        share.take(share.available(now));
+        share.wait(waiter);
+      },
+    };
+    waiter.onTokens(0);
+    clock.advance(1010);
+    expect(woken).toHaveLength(21);
+    expect(woken[1]).toBeCloseTo(50);
+  });
+
+  test('a debt is waited out in one sleep', () => {
+    const clock = new ManualClock();
+    const share = new Bandwidth(clock, 1000).share(Infinity);
+    const waiter = { wokenAt: -1, onTokens: (now: number) => (waiter.wokenAt = now) };
+    share.take(share.available(0) + 5000);
+    share.wait(waiter);
+    clock.advance(5040);
+    expect(waiter.wokenAt).toBe(-1);
+    clock.advance(20);
+    expect(waiter.wokenAt).toBeCloseTo(5050);
+  });
+
+  test('what may be read at once is a part of a block under a low limit, and a full read under a high one', () => {
+    const clock = new ManualClock();
+    const atOnce = (bytesPerSec: number, own = Infinity): number =>
+      new Bandwidth(clock, bytesPerSec).share(own).bytesAtOnce;
+    expect(atOnce(1000)).toBe(4096);
+    expect(atOnce(100_000)).toBe(5_000);
+    expect(atOnce(50_000_000)).toBe(524_288);
+    expect(atOnce(50_000_000, 100_000)).toBe(5_000);
+    expect(atOnce(Infinity, 100_000)).toBe(5_000);
+    expect(atOnce(Infinity)).toBe(Infinity);
+  });
+
+  test('a new limit counts for those who wait already', () => {
+    const clock = new ManualClock();
+    const share = new Bandwidth(clock, Infinity).share(1000);
+    const waiter = { woken: 0, onTokens: () => waiter.woken++ };
+    share.take(1_000_000);
+    share.wait(waiter);
+    clock.advance(1000);
+    expect(waiter.woken).toBe(0);
+    share.setLimit(Infinity);
+    clock.advance(1);
+    expect(waiter.woken).toBe(1);
+    expect(clock.pending).toBe(0);
+  });
+
   test('a limit that is lifted lets the waiting go on', () => {
     const clock = new ManualClock();
     const bandwidth = new Bandwidth(clock, 1000);

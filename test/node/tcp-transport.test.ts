@@ -257,6 +257,45 @@ describe('a connection', () => {
     }
   });
 
+  test.each(['dialled', 'accepted'])(
+    '(%s) reads no more at a time than it is told to, and all again later',
+    async (end) => {
+      await using open = await opened({ port: 0, host: '127.0.0.1' });
+      const links: PeerLink[] = [];
+      open.transport.onInbound((link) => links.push(link));
+      open.transport.dial({ host: '127.0.0.1', port: open.transport.listenPort }, 5_000, (link) => {
+        if (typeof link !== 'string') links.push(link);
+      });
+      await until(() => links.length === 2);
+      const reader = links.find((link) => link.inbound === (end === 'accepted'))!;
+      const writer = links.find((link) => link !== reader)!;
+      const sink = new RecordingSink();
+      const reads: number[] = [];
+      let before = 0;
+      sink.onBatchEnd = () => {
+        reads.push(reader.receivedBytes - before);
+        before = reader.receivedBytes;
+      };
+      reader.attach(sink);
+      writer.attach(new RecordingSink());
+      reader.limitReads!(1_000);
+      writer.handshake(HELLO);
+      writer.piece(0, 0, patterned(16_384), null);
+      const first = 68 + 13 + 16_384;
+      expect(await until(() => before === first)).toBe(true);
+      // The first read was asked for before we said so.
+      expect(Math.max(...reads.splice(0).slice(1))).toBeLessThanOrEqual(1_000);
+      reader.limitReads!(Infinity);
+      reader.pauseReading();
+      writer.keepAlive();
+      for (let piece = 1; piece <= 4; piece++) writer.piece(piece, 0, patterned(16_384, piece), null);
+      reader.resumeReading();
+      expect(await until(() => before === first + 4 + 4 * (13 + 16_384))).toBe(true);
+      expect(Math.max(...reads)).toBeGreaterThan(1_000);
+      expect(sink.calls.filter((call) => call.startsWith('block'))).toHaveLength(5);
+    },
+  );
+
   test('that was closed in peace ends as soon as what was said has left', async () => {
     const patient = { now: () => clock.now(), at: () => ({ cancel: () => {} }) };
     await using open = await opened({ port: 0, host: '127.0.0.1', clock: patient });

@@ -17,6 +17,7 @@ import type { DhtPorts } from '../discovery/dht-ports.ts';
 import type { Contributor } from '../torrent/piece-assembler.ts';
 import type { KnownPeer } from '../torrent/peer-roster.ts';
 import { BlockRequester, type RequesterHost, type RequesterPeer } from './block-requester.ts';
+import { PacedReading } from './paced-reading.ts';
 import { BlockServer, type ServerHost, type ServerPeer } from './block-server.ts';
 import type { Extensions } from './extensions.ts';
 
@@ -85,7 +86,6 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
   #upMeter: RateMeter | null = null;
   #batchBytes = 0;
   #batchAt = 0;
-  #countedBytes = 0;
   #uploadedAt = -Infinity;
   #receivedBytes = -1;
   #receivedAt: number;
@@ -96,8 +96,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
   #bitfields = 0;
   /** Its interest as the choker knows it. */
   #saidInterested = false;
-  /** Reading is paused because the limit was used up. */
-  #isThrottled = false;
+  readonly #reading: PacedReading;
 
   constructor(host: SessionHost, link: PeerLink, facts: SessionFacts) {
     this.#host = host;
@@ -113,6 +112,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     this.requester = new BlockRequester(host, this);
     if (link.requestQueue !== undefined) this.requester.pipeline.setPeerLimit(link.requestQueue);
     this.server = new BlockServer(host, this);
+    this.#reading = new PacedReading(link, host.down);
   }
 
   // — what others ask of it
@@ -238,7 +238,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
 
   /** Once a second. */
   onBeat(now: number): void {
-    if (this.link.receivedBytes !== this.#receivedBytes || this.#isThrottled) {
+    if (this.link.receivedBytes !== this.#receivedBytes || this.#reading.isPaused) {
       this.#receivedBytes = this.link.receivedBytes;
       this.#receivedAt = now;
     } else if (now - this.#receivedAt >= INACTIVITY_TIMEOUT_MS) {
@@ -263,7 +263,8 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
       this.close('uninteresting');
       return;
     }
-    this.requester.onBeat(now, this.#isThrottled);
+    this.#reading.refund();
+    this.requester.onBeat(now, this.#reading.isPaused);
     this.requester.fill(now);
   }
 
@@ -392,7 +393,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
       this.#host.counters.onDownloaded(this.#batchBytes, now);
       this.#batchBytes = 0;
     }
-    this.#limitReading(now);
+    this.#reading.onReceived(now, this);
     this.requester.fill(now);
     this.server.pump();
   }
@@ -404,6 +405,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
   onClosed(reason: DisconnectReason): void {
     if (this.closed) return;
     this.closed = true;
+    this.#reading.refund();
     this.requester.close();
     this.server.close();
     this.#host.onClosed(this, reason);
@@ -426,23 +428,8 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
 
   onTokens(now: number): void {
     if (this.closed) return;
-    this.#isThrottled = false;
-    this.link.resumeReading();
+    this.#reading.resume(this.requester.pipeline.outstanding);
     this.requester.fill(now);
-  }
-
-  /** Under a limit: pays for what was received, and stops reading while in debt. */
-  #limitReading(now: number): void {
-    const { down } = this.#host;
-    const received = this.link.receivedBytes;
-    const bytes = received - this.#countedBytes;
-    this.#countedBytes = received;
-    if (down.isUnlimited) return;
-    down.take(bytes);
-    if (down.available(now) > 0 || this.#isThrottled) return;
-    this.#isThrottled = true;
-    this.link.pauseReading();
-    down.wait(this);
   }
 
   #replaceHave(have: PieceSet): void {

@@ -154,6 +154,10 @@ export class MseStream implements ByteStream, ByteStreamSink {
     this.#inner.resumeReading();
   }
 
+  limitReads(bytesMax: number): void {
+    this.#inner.limitReads?.(bytesMax);
+  }
+
   close(graceful: boolean): void {
     this.#closed = true;
     this.#leave();
