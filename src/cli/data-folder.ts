@@ -37,6 +37,8 @@ export async function warnOfSpace(
 ): Promise<void> {
   const free = await freeBytes(dir);
   if (free === null) return;
+  // Where all would fit even if nothing were there, thousands of files need not be looked at.
+  if (torrents.reduce((sum, { length }) => sum + length, 0) <= free) return;
   let missing = 0;
   for (const metaInfo of torrents) missing += await missingBytes(context, metaInfo, dir, select);
   if (missing > free) {
