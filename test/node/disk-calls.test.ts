@@ -69,6 +69,33 @@ test('a piece of 1 MiB is written with one call, and nothing is read back', () =
   ).toBe(true);
 });
 
+test('many small files are made with a call to open, one for their length and one to write, each', () => {
+  const bytes = new Uint8Array(noise('small files', MIB));
+  const count = 64;
+  const length = MIB / count;
+  const answer = tasks.run({
+    kind: 'write',
+    root: { path: folder.path, known: folderIdentity(folder.path) },
+    buffer: bytes.buffer,
+    length: MIB,
+    expected: createHash('sha1').update(bytes).digest(),
+    wantDigests: false,
+    spans: Array.from({ length: count }, (_, i) => ({
+      path: join(folder.path, `album/${i}`),
+      offset: 0,
+      length,
+      begin: i * length,
+      fileLength: length,
+      mayCreate: true,
+    })),
+    after: [],
+  });
+  expect(answer).toMatchObject({ ok: true, result: { status: 'written' } });
+  expect(disk.counts).toEqual({ mkdir: 1, open: count, truncate: count, write: count });
+  const last = join(folder.path, `album/${count - 1}`);
+  expect(readFileSync(last).equals(Buffer.from(bytes.subarray(-length)))).toBe(true);
+});
+
 test('a stretch of pieces is hashed with one call for every 256 KiB, whatever the length of its pieces', () => {
   const path = join(folder.path, 'file');
   closeSync(openSync(path, 'w'));

@@ -1,8 +1,22 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { checkContained, folderIdentity, isInside, isSameFolder } from '../../src/node/safe-path.ts';
+import {
+  checkContained,
+  ensureParent,
+  folderIdentity,
+  isInside,
+  isSameFolder,
+} from '../../src/node/safe-path.ts';
 
 let root: string;
 
@@ -30,6 +44,25 @@ test('a link that leads out is refused at any depth', () => {
   symlinkSync(join(root, 'out'), join(root, 'in/deep/link'));
   expect(() => checkContained(join(root, 'in'), join(root, 'in/deep/link/file'))).toThrow(/leads out/);
   expect(() => checkContained(join(root, 'in'), join(root, 'in/deep/../../out/file'))).toThrow(/leads out/);
+});
+
+test('a folder on the way that was moved out is refused, though a link leads to it as before', () => {
+  mkdirSync(join(root, 'in/album/disc'), { recursive: true });
+  mkdirSync(join(root, 'out'));
+  const file = join(root, 'in/album/disc/file');
+  checkContained(join(root, 'in'), file);
+  renameSync(join(root, 'in/album'), join(root, 'out/album'));
+  symlinkSync(join(root, 'out/album'), join(root, 'in/album'));
+  expect(() => checkContained(join(root, 'in'), file)).toThrow(/leads out/);
+  expect(() => ensureParent(join(root, 'in'), null, file, null)).toThrow(/leads out/);
+});
+
+test('a file in place of a folder on the way, and a path beside the folder, are refused', () => {
+  writeFileSync(join(root, 'file'), '');
+  mkdirSync(join(root, 'in'));
+  expect(() => checkContained(root, join(root, 'file/deep/f'))).toThrow(/not a folder/);
+  expect(() => checkContained(join(root, 'in'), join(root, 'file'))).toThrow(/leads out/);
+  expect(() => checkContained(join(root, 'in'), join(root, 'into/f'))).toThrow(/does not exist/);
 });
 
 test('a folder keeps its identity under another name and another folder has another', () => {
