@@ -103,6 +103,13 @@ export interface LoadJob {
   readonly bytesMax: number;
 }
 
+/** Makes what was written to some files last, and the entries of some folders. */
+export interface SyncJob {
+  readonly kind: 'sync';
+  readonly files: readonly string[];
+  readonly folders: readonly string[];
+}
+
 /** Closes the file `top` and all files below it. For every worker, out of turn. */
 export interface ReleaseJob {
   readonly kind: 'release';
@@ -114,7 +121,8 @@ export interface ShrinkJob {
   readonly kind: 'shrink';
 }
 
-export type DiskJob = HashJob | WriteJob | MoveJob | CreateJob | SurveyJob | LoadJob | ReleaseJob | ShrinkJob;
+export type DiskJob =
+  HashJob | WriteJob | MoveJob | CreateJob | SurveyJob | LoadJob | SyncJob | ReleaseJob | ShrinkJob;
 
 /** What each kind of job answers with. */
 export interface DiskResults {
@@ -125,6 +133,7 @@ export interface DiskResults {
   survey: SurveyResult;
   /** Null if there is no such file. */
   load: Uint8Array | null;
+  sync: null;
   release: null;
   shrink: null;
 }

@@ -31,6 +31,8 @@ const BATCH_JOBS = 64;
  * a torrent begins with the answer. All answers of a batch come in one turn of the event loop, and these are worth a millisecond.
  */
 const SURVEYED_FILE_BYTES = 131_072;
+/** A sync takes seconds on a busy disk, and two at once share what it waits for. */
+const SYNC_THREADS = 2;
 /** One batch to work on and one to go on with, so that a worker never waits for the main thread. */
 const BATCHES_IN_WORKER = 2;
 /** A job that two workers died of is the cause. */
@@ -75,6 +77,8 @@ export class DiskPool {
   readonly #releasing: { readonly tops: readonly string[]; readonly done: () => void }[] = [];
   #onIdle: (() => void)[] = [];
   readonly #onShrink: (() => void)[] = [];
+  /** Does the syncs, behind which pieces would wait here. Thousands of small files would also keep libuv's threads busy. */
+  #syncs: DiskPool | null = null;
 
   constructor(options: DiskPoolOptions = {}) {
     this.threads = options.threads ?? Math.min(THREADS_MAX, Math.max(1, availableParallelism() - 1));
@@ -104,6 +108,25 @@ export class DiskPool {
       // A worker answers a job with its own kind of result.
       done(answer.ok ? (answer.result as DiskResults[K]) : fromFailure(answer.failure));
     });
+  }
+
+  /** Makes files and folders last, in threads of their own. `done` is called in a later turn. */
+  sync(
+    files: readonly string[],
+    folders: readonly string[],
+    done: (error: StorageError | null) => void,
+  ): void {
+    if (!this.#isClosed) this.#syncs ??= this.#makeSyncs();
+    (this.#syncs ?? this).run({ kind: 'sync', files, folders }, (result) => {
+      done(result instanceof StorageError ? result : null);
+    });
+  }
+
+  #makeSyncs(): DiskPool {
+    const syncs = new DiskPool({ threads: SYNC_THREADS, ...(this.faults && { faults: this.faults }) });
+    // It keeps no files open itself.
+    syncs.onShrink(() => this.shrink(NOTHING_FOLLOWS));
+    return syncs;
   }
 
   /** Starts a thread before there is work for it: to start takes longer than the first job. */
@@ -137,6 +160,7 @@ export class DiskPool {
   /** Waits for the jobs under way and ends the threads. Jobs that come later fail. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#syncs?.close();
     if (!this.#isIdle()) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
     await Promise.all(this.#workers.splice(0).map((thread) => thread.worker.terminate()));
   }
@@ -305,6 +329,8 @@ export class DiskPool {
     for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 }
+
+const NOTHING_FOLLOWS = (): void => undefined;
 
 function fail(task: Task, message: string): void {
   const path = 'spans' in task.job ? (task.job.spans[0]?.path ?? '') : '';

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { dirname } from 'node:path';
+import { StorageError } from '../errors.ts';
 import { BLOCK_LENGTH } from '../util/block-length.ts';
 import type { DiskFaults } from './disk-faults.ts';
 import type {
@@ -24,6 +25,7 @@ import type {
   SmallWrite,
   SurveyJob,
   SurveyResult,
+  SyncJob,
   WriteJob,
   WriteResult,
   WriteSpan,
@@ -75,6 +77,8 @@ export class DiskTasks {
         return this.#survey(job);
       case 'load':
         return loadFile(job);
+      case 'sync':
+        return this.#syncAll(job);
       case 'release':
         for (const top of job.tops) this.#files.release(top);
         return null;
@@ -113,7 +117,7 @@ export class DiskTasks {
         this.#writeSpan(job.root, span, piece.subarray(span.begin, span.begin + span.length));
       }
       this.#writeSmall(job.root, job.after);
-      return { ...answer, status: 'written', root: folderIdentity(job.root.path) };
+      return { ...answer, status: 'written', root: job.root.known ?? folderIdentity(job.root.path) };
     } catch (error) {
       return { ...answer, status: 'failed', failure: toFailure(error) };
     }
@@ -210,6 +214,35 @@ export class DiskTasks {
       } catch (error) {
         throw toStorageError(error, 'write to', path);
       }
+    }
+  }
+
+  #syncAll({ files, folders }: SyncJob): null {
+    for (const path of files) this.#syncPath(path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
+    for (const path of folders) {
+      try {
+        this.#syncPath(path, constants.O_RDONLY);
+      } catch (error) {
+        // Some network and FUSE file systems cannot sync a folder and say so.
+        const isRefused =
+          error instanceof StorageError && ['EINVAL', 'ENOTSUP', 'EBADF'].includes(errnoOf(error.cause));
+        if (!isRefused) throw error;
+      }
+    }
+    return null;
+  }
+
+  /** Past the open files, of which the threads that sync keep none. */
+  #syncPath(path: string, flags: number): void {
+    let fd = -1;
+    try {
+      this.#faults?.check('fsync', path);
+      fd = openSync(path, flags | (constants.O_NONBLOCK ?? 0));
+      fsyncSync(fd);
+    } catch (error) {
+      throw toStorageError(error, 'sync', path);
+    } finally {
+      if (fd >= 0) closeSync(fd);
     }
   }
 

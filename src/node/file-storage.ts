@@ -79,7 +79,7 @@ class FileStorage implements TorrentStorage {
     this.#shared = shared;
     this.#metaInfo = metaInfo;
     this.#places = new FilePlaces(metaInfo, dir);
-    this.#unsynced = new UnsyncedFiles(this.#places.dir, shared.pool.faults);
+    this.#unsynced = new UnsyncedFiles(this.#places.dir, shared.pool);
   }
 
   stat(done: StatDone): void {

@@ -1,23 +1,18 @@
-import { close, constants, fsync, open } from 'node:fs';
 import { dirname } from 'node:path';
 import type { StorageError } from '../errors.ts';
-import type { DiskFaults } from './disk-faults.ts';
-import { errnoOf, toStorageError } from './storage-errors.ts';
+import type { DiskPool } from './disk-pool.ts';
 
 type Done = (error: StorageError | null) => void;
 
-/** A sync takes seconds on a busy disk; more at once would keep libuv's four threads from reads and name look-ups. */
-const SYNCS_AT_ONCE = 2;
-const NOFOLLOW = constants.O_NOFOLLOW ?? 0;
-const NONBLOCK = constants.O_NONBLOCK ?? 0;
+/** Many for each message, and few enough that the threads share them evenly. */
+const PATHS_PER_JOB = 64;
+/** For each thread one to work on and one to go on with. */
+const JOBS_AT_ONCE = 4;
 
-/**
- * Knows what a power cut would take away: files written to, and folders with new entries. Syncs run in libuv's pool
- * instead of the disk threads, where pieces would wait behind them for seconds.
- */
+/** Knows what a power cut would take away: files written to, and folders with new entries. */
 export class UnsyncedFiles {
   readonly #dir: string;
-  readonly #faults: DiskFaults | null;
+  readonly #pool: DiskPool;
   // Most torrents are never written to.
   #files: Set<string> | null = null;
   #folders: Set<string> | null = null;
@@ -25,9 +20,9 @@ export class UnsyncedFiles {
   #whenIdle: (() => void)[] = [];
 
   /** @param dir The folder that everything lies in. */
-  constructor(dir: string, faults: DiskFaults | null) {
+  constructor(dir: string, pool: DiskPool) {
     this.#dir = dir;
-    this.#faults = faults;
+    this.#pool = pool;
   }
 
   /** A file was written to. If it is new, its folder has a new entry; so may each folder above, up to `dir`. */
@@ -53,7 +48,8 @@ export class UnsyncedFiles {
     this.#files = null;
     this.#folders = null;
     this.#running++;
-    syncAll(files, folders, this.#faults, (error) => {
+    // Windows cannot open a folder for this and keeps its entries by itself.
+    this.#syncAll(files, process.platform === 'win32' ? [] : folders, (error) => {
       if (error) {
         // What came in since waits beside what failed.
         this.#files = new Set([...files, ...(this.#files ?? [])]);
@@ -70,56 +66,33 @@ export class UnsyncedFiles {
     if (this.#running === 0) goOn();
     else this.#whenIdle.push(goOn);
   }
-}
 
-function syncAll(
-  files: readonly string[],
-  folders: readonly string[],
-  faults: DiskFaults | null,
-  done: Done,
-): void {
-  // Windows cannot open a folder for this and keeps its entries by itself.
-  const paths = process.platform === 'win32' ? files : [...files, ...folders];
-  let next = 0;
-  let running = 0;
-  let failure: StorageError | null = null;
+  /** Stops at the first failure: on a disk in trouble each of the others may take seconds too. */
+  #syncAll(files: readonly string[], folders: readonly string[], done: Done): void {
+    const total = files.length + folders.length;
+    let next = 0;
+    let underWay = 0;
+    let failure: StorageError | null = null;
 
-  const goOn = (): void => {
-    while (running < SYNCS_AT_ONCE && next < paths.length && failure === null) {
-      const isFolder = next >= files.length;
-      running++;
-      syncOne(paths[next++]!, isFolder, faults, (error) => {
-        running--;
-        failure ??= error;
-        goOn();
-      });
-    }
-    if (running === 0) done(failure);
-  };
-  if (paths.length === 0) setImmediate(done, null);
-  else goOn();
-}
-
-function syncOne(path: string, isFolder: boolean, faults: DiskFaults | null, done: Done): void {
-  try {
-    faults?.check('fsync', path);
-  } catch (error) {
-    setImmediate(done, toStorageError(error, 'sync', path));
-    return;
+    const onSynced: Done = (error) => {
+      underWay--;
+      failure ??= error;
+      goOn();
+    };
+    const goOn = (): void => {
+      for (; underWay < JOBS_AT_ONCE && next < total && failure === null; next += PATHS_PER_JOB) {
+        const end = next + PATHS_PER_JOB;
+        const before = files.length;
+        underWay++;
+        this.#pool.sync(
+          files.slice(next, end),
+          folders.slice(Math.max(0, next - before), Math.max(0, end - before)),
+          onSynced,
+        );
+      }
+      if (underWay === 0) done(failure);
+    };
+    if (total === 0) setImmediate(done, null);
+    else goOn();
   }
-  const access = isFolder ? constants.O_RDONLY : constants.O_RDWR | NOFOLLOW;
-  open(path, access | NONBLOCK, (openError, fd) => {
-    if (openError) {
-      done(toStorageError(openError, 'sync', path));
-      return;
-    }
-    fsync(fd, (syncError) => {
-      close(fd, (closeError) => {
-        const error = syncError ?? closeError;
-        // Some network and FUSE file systems cannot sync a folder and say so.
-        const isRefused = isFolder && ['EINVAL', 'ENOTSUP', 'EBADF'].includes(errnoOf(error));
-        done(error && !isRefused ? toStorageError(error, 'sync', path) : null);
-      });
-    });
-  });
 }

@@ -106,6 +106,58 @@ describe('hashing spans', () => {
   });
 });
 
+describe('syncing', () => {
+  const sync = (files: string[], folders: string[] = []): Promise<StorageError | null> =>
+    new Promise((resolve) => pool.sync(files, folders, resolve));
+
+  test('files and folders', async () => {
+    expect(await sync([inside('a'), inside('b')], [folder.path])).toBe(null);
+  });
+
+  test('a file that is gone or a link is an error that names it', async () => {
+    symlinkSync(inside('b'), inside('link'));
+    expect(await sync([inside('none')])).toMatchObject({ code: 'ERR_FILE_MISSING', path: inside('none') });
+    expect(await sync([inside('link')])).toMatchObject({ code: 'ERR_UNSAFE_PATH' });
+  });
+
+  test('a folder that cannot be synced is no error where the file system does not know how', async () => {
+    const faults = await faulty([
+      { operation: 'fsync', effect: { errno: 'EINVAL' } },
+      { operation: 'fsync', effect: { errno: 'EIO' } },
+    ]);
+    faults.arm(0);
+    expect(await sync([], [folder.path])).toBe(null);
+    expect(await sync([inside('a')])).toMatchObject({ code: 'ERR_DISK_IO' });
+    faults.disarm(0);
+    faults.arm(1);
+    expect(await sync([], [folder.path])).toMatchObject({ code: 'ERR_DISK_IO' });
+  });
+
+  test('a thread that dies of it is replaced, and the sync is done once more', async () => {
+    const faults = await faulty([{ operation: 'fsync', effect: 'die' }]);
+    faults.arm(0, 1);
+    expect(await sync([inside('a'), inside('b')])).toBe(null);
+  });
+
+  test('does not hold up what reads and writes', async () => {
+    pool = new DiskPool({ threads: 1 });
+    const order: string[] = [];
+    const files = Array.from({ length: 3_000 }, () => inside('a'));
+    const synced = sync(files).then(() => order.push('synced'));
+    await hash([spanOf(0)]);
+    order.push('hashed');
+    await synced;
+    expect(order).toEqual(['hashed', 'synced']);
+  });
+
+  test('close waits for it', async () => {
+    const under = sync([inside('a')]);
+    await pool.close();
+    expect(await under).toBe(null);
+    expect(await sync([inside('a')])).toMatchObject({ code: 'ERR_DISK_IO' });
+  });
+});
+
 describe('a thread that dies', () => {
   test('is replaced and its jobs are done once more', async () => {
     const faults = await faulty([{ operation: 'read', effect: 'die' }]);
