@@ -12,8 +12,8 @@ export interface ChokeCandidate {
   readonly snubbed: boolean;
   /** We unchoked it a while ago, and it asks for nothing: its slot is of no use to anybody. */
   readonly idle?: boolean;
-  /** It keeps to itself pieces that it got from us and nobody else has. */
-  readonly hoards?: boolean;
+  /** Milliseconds until somebody else has what it got from us, the only seed; 0 or left out: unknown. */
+  readonly spreadMs?: number;
   /** Monotonic milliseconds. */
   readonly connectedAt: number;
   /** When we last unchoked it; -Infinity if never. */

@@ -22,6 +22,9 @@ export const TURN_MIN_MS = 20_000;
 /** and not after this, because on a slow uplink the quota alone would keep others waiting for minutes. */
 export const TURN_MAX_MS = 60_000;
 
+/** Whoever passes on what it gets within this time is as good as any. */
+const SPREAD_SOON_MS = 4096;
+
 /** A peer with everything the comparisons look at, worked out once before sorting. */
 export interface Ranked<P> {
   readonly peer: P;
@@ -38,11 +41,14 @@ export interface Ranked<P> {
   readonly salt: number;
 }
 
-const hoards = ({ candidate }: Ranked<unknown>): boolean => candidate.hoards ?? false;
+/** In powers of two: what differs by less is chance. */
+function slowness({ candidate }: Ranked<unknown>): number {
+  return Math.floor(Math.log2(Math.max(SPREAD_SOON_MS, candidate.spreadMs ?? 0)));
+}
 
 type Comparison = (a: Ranked<unknown>, b: Ranked<unknown>) => number;
 
-const sharersFirst: Comparison = (a, b) => Number(hoards(a)) - Number(hoards(b));
+const sharersFirst: Comparison = (a, b) => slowness(a) - slowness(b);
 const moreGiving: Comparison = (a, b) => b.giving - a.giving;
 const graceFirst: Comparison = (a, b) => Number(b.inGrace) - Number(a.inGrace);
 const turnFirst: Comparison = (a, b) => Number(b.inTurn) - Number(a.inTurn);

@@ -21,8 +21,8 @@ import { PacedReading } from './paced-reading.ts';
 import { BlockServer, type ServerHost, type ServerPeer } from './block-server.ts';
 import type { Extensions } from './extensions.ts';
 
-/** A peer that we unchoked and that asks for nothing for so long has no use for its slot. */
-const IDLE_MS = 1500;
+/** A peer that we unchoked and that asks for nothing for so long, most round trips, has no use for its slot now. */
+const IDLE_MS = 300;
 
 /** What a session needs of its torrent. */
 export interface SessionHost extends RequesterHost, ServerHost {
@@ -159,9 +159,9 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     return this.#host.now() - Math.max(this.unchokedAt, this.#uploadedAt) > IDLE_MS;
   }
 
-  /** It keeps to itself what it got from us. */
-  get hoards(): boolean {
-    return this.#host.rounds.firstCopies.hoards(this);
+  /** How long it takes to pass on what it got from us. */
+  get spreadMs(): number {
+    return this.#host.rounds.firstCopies.spreadMs(this);
   }
 
   get downRate(): number {

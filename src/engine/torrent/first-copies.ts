@@ -16,7 +16,7 @@
  *   badly with a seed that they cannot choose from, so it is an option.
  *
  * Neither helps with a peer that takes pieces and is slow to pass them on: it waits until it has, while others have less
- * to pass on.
+ * to pass on, and slots go to those who pass on soon (`spreadMs`).
  *
  * Once each piece was sent or is seen at a peer, all this ends. If peers take a piece with them, it begins again.
  *
@@ -43,6 +43,8 @@ const UNSPREAD_MAX = 8;
  * Simulated, ten peers with uplinks of 1, 5 and 25 units: all are done after 1.30 times the bound, without this 1.45.
  */
 const HOARD_MIN = 6;
+/** Part of the newest piece in the average of how long a peer takes to spread one. */
+const SPREAD_GAIN = 0.25;
 /** Who waits is looked at again after this: blocks may leave by the ten thousand in a second. */
 const HUNGER_MS = 20;
 /** Seeds do not stay connected to each other; one that was met is believed to be there for so long. */
@@ -79,8 +81,10 @@ interface Promised {
 /** What we know of a peer that we gave to. */
 interface Recipient {
   readonly promised: Map<number, Promised>;
-  /** Sent in full, and not yet seen at anybody else. */
-  readonly unspread: Set<number>;
+  /** Sent in full, and not yet seen at anybody else; with the time when it was sent. */
+  readonly unspread: Map<number, number>;
+  /** Milliseconds from there until it was seen elsewhere, averaged. */
+  spreadMs: number;
   /** Pieces in a row that it chose by itself although it was told of others. */
   strays: number;
   /** When it was promised or given something last. */
@@ -188,7 +192,7 @@ export class FirstCopies {
     promised.leftBytes -= bytes;
     if (promised.leftBytes > 0) return;
     recipient.promised.delete(piece);
-    recipient.unspread.add(piece);
+    recipient.unspread.set(piece, recipient.givenAt);
     this.#fates[piece] = OUT;
     this.serve(peer);
   }
@@ -214,22 +218,24 @@ export class FirstCopies {
     return now - this.#emptyAt > HOLD_MAX_MS || this.#emptyAt === Infinity || !this.#isBusy(now);
   }
 
-  /**
-   * Has it pieces of ours that nobody else got from it, and several of them? A piece that only a slow uplink has is as
-   * good as not sent, and what it takes to send it again is lost.
-   */
-  hoards(peer: ServerPeer): boolean {
+  /** Milliseconds that the peer takes until somebody else has what it got from us; 0 if nothing is known. */
+  spreadMs(peer: ServerPeer): number {
     const recipient = this.#recipients.get(peer);
-    if (this.#fates === null || !recipient) return false;
-    return this.#countUnspread(recipient) >= HOARD_MIN;
+    if (this.#fates === null || !recipient) return 0;
+    this.#countUnspread(recipient);
+    const [oldest] = recipient.unspread.values();
+    return Math.max(recipient.spreadMs, oldest === undefined ? 0 : this.#parts.now() - oldest);
   }
 
-  /** Is there somebody to serve who keeps less than half as much to itself? */
+  /**
+   * Has it several pieces of ours that nobody else got from it, while there is somebody to serve who keeps less than half
+   * as much to itself? A piece that only a slow uplink has is as good as not sent.
+   */
   #isOutdone(peer: ServerPeer, now: number): boolean {
-    if (!this.hoards(peer)) return false;
+    const recipient = this.#recipients.get(peer);
+    if (!recipient || this.#countUnspread(recipient) < HOARD_MIN) return false;
     this.#findGenerous(now);
-    if (this.#generous === peer) return false;
-    return this.#recipients.get(peer)!.unspread.size > 2 * this.#leastUnspread;
+    return this.#generous !== peer && recipient.unspread.size > 2 * this.#leastUnspread;
   }
 
   /** Of those who wait for blocks now: who keeps least to itself, and how much. */
@@ -370,13 +376,25 @@ export class FirstCopies {
     return this.#countUnspread(recipient) + recipient.promised.size >= UNSPREAD_MAX;
   }
 
-  #countUnspread({ unspread }: Recipient): number {
+  #countUnspread(recipient: Recipient): number {
     const { picker } = this.#parts;
-    for (const piece of unspread) if (picker.availability(piece) > 1) unspread.delete(piece);
+    const { unspread } = recipient;
+    for (const [piece, givenAt] of unspread) {
+      if (picker.availability(piece) < 2) continue;
+      unspread.delete(piece);
+      recipient.spreadMs += (this.#parts.now() - givenAt - recipient.spreadMs) * SPREAD_GAIN;
+    }
     return unspread.size;
   }
 }
 
 function newRecipient(): Recipient {
-  return { promised: new Map(), unspread: new Set(), strays: 0, givenAt: 0, isKeptInTheDark: false };
+  return {
+    promised: new Map(),
+    unspread: new Map(),
+    spreadMs: 0,
+    strays: 0,
+    givenAt: 0,
+    isKeptInTheDark: false,
+  };
 }

@@ -17,7 +17,7 @@ interface TestPeer {
   unchokedAt: number;
   sentSinceUnchoke: number;
   idle?: boolean;
-  hoards?: boolean;
+  spreadMs?: number;
 }
 
 /** Peers and the choker that rules them, in rounds of ten seconds. */
@@ -429,9 +429,21 @@ describe('while seeding', () => {
     const first = lab.addMany(5);
     lab.round();
     const next = lab.addMany(4);
-    for (const peer of first) peer.hoards = true;
+    for (const peer of first) peer.spreadMs = 9000;
     const unchoked = lab.round();
     expect(next.every((peer) => unchoked.includes(peer))).toBe(true);
+  });
+
+  test('those who pass on soon what they get keep their slots beyond their turn, and the others come by lot', () => {
+    const lab = new ChokeLab(4);
+    lab.seeding = true;
+    const slow = lab.addMany(20, { spreadMs: 20_000 });
+    const soon = lab.addMany(4, { spreadMs: 500 });
+    for (let round = 0; round < 10; round++) {
+      const unchoked = lab.round();
+      expect(unchoked).toEqual(expect.arrayContaining(soon));
+      expect(unchoked.filter((peer) => slow.includes(peer)).length).toBe(1);
+    }
   });
 
   test('each peer keeps its slot until its quota is sent, then the one that has waited longest follows', () => {
