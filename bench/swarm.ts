@@ -3,10 +3,12 @@
  * long a crowd waits for its first pieces.
  *
  * Run: `node bench/run.js swarm`, or only some groups: `node bench/run.js swarm mixed loss`. What it finds goes to
- * `bench/results/swarm.json`; the same code and the same seed give the same file.
+ * `bench/results/swarm.json`; the same code and the same seeds give the same file. `scale` and `ten-thousand` take
+ * minutes and gigabytes, so they run only when they are named.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { meanOf } from '../src/sim/metrics.ts';
 import { replayCommand } from '../src/sim/replay.ts';
 import { runScenario, type Scenario, type ScenarioResult } from '../src/sim/scenario.ts';
 import { scenario } from '../src/sim/scenarios.ts';
@@ -15,6 +17,16 @@ const RESULTS = new URL(
   'bench/results/swarm.json',
   pathToFileURL(`${process.env.TORRENT_TS_BENCH_PROJECT ?? process.cwd()}/`),
 );
+
+/** Chance decides a few hundredths, so small swarms are asked several times: swarms of up to so many peers, so often. */
+const SEEDS: readonly (readonly [peers: number, seeds: number])[] = [
+  [30, 5],
+  [100, 2],
+  [Infinity, 1],
+];
+
+/** Groups that run only when they are named. */
+const LONG: ReadonlySet<string> = new Set(['scale', 'ten-thousand']);
 
 /** By group; each group is a question. */
 const RUNS: Readonly<Record<string, readonly Scenario[]>> = {
@@ -37,39 +49,51 @@ const RUNS: Readonly<Record<string, readonly Scenario[]>> = {
     scenario('slow-seeder', { picker: 'sequential' }),
     scenario('slow-seeder', { choker: 'round-robin' }),
   ],
+  scale: [scenario('scale')],
+  'ten-thousand': [scenario('ten-thousand')],
 };
 
+/** Means over all seeds, where nothing else is said. */
 interface Figure {
+  /** The command that repeats the first run; the others differ in their seeds, which follow each other. */
   readonly replay: string;
+  readonly seeds: number;
   readonly peers: number;
   readonly lost: number;
   readonly finished: boolean;
   /** The last of those who stayed, and the mean of them, over the lower bound. */
   readonly lastToBound: number;
+  readonly worstLastToBound: number;
   readonly meanToBound: number;
   readonly contributorsMeanSeconds: number | null;
   readonly freeRidersMeanSeconds: number | null;
   readonly lastFirstPieceSeconds: number;
   readonly seederCopies: number;
   readonly wasteShare: number;
+  /** Of the first run. */
   readonly digest: string;
 }
 
-function figureOf(result: ScenarioResult): Figure {
-  const { report } = result;
+function figureOf(first: Scenario): Figure {
+  const seeds = SEEDS.find(([peers]) => first.downloaders <= peers)![1];
+  const results = Array.from({ length: seeds }, (_, i) => runScenario({ ...first, seed: first.seed + i }));
+  const mean = (of: (result: ScenarioResult) => number): number => rounded(meanOf(results, of));
+  const lasts = results.map(({ report }) => report.ratioToBound);
   return {
-    replay: replayCommand(result.scenario),
-    peers: result.scenario.downloaders,
-    lost: result.lost,
-    finished: result.finished,
-    lastToBound: rounded(report.ratioToBound),
-    meanToBound: rounded(report.meanMs / report.boundMs),
-    contributorsMeanSeconds: secondsOrNull(result.contributorsMeanMs),
-    freeRidersMeanSeconds: secondsOrNull(result.freeRidersMeanMs),
-    lastFirstPieceSeconds: rounded(result.lastFirstPieceMs / 1000),
-    seederCopies: rounded(report.seederCopies),
-    wasteShare: rounded(report.wasteShare),
-    digest: result.digest,
+    replay: replayCommand(first),
+    seeds,
+    peers: first.downloaders,
+    lost: mean(({ lost }) => lost),
+    finished: results.every(({ finished }) => finished),
+    lastToBound: mean(({ report }) => report.ratioToBound),
+    worstLastToBound: rounded(Math.max(...lasts)),
+    meanToBound: mean(({ report }) => report.meanMs / report.boundMs),
+    contributorsMeanSeconds: secondsOrNull(meanOf(results, (result) => result.contributorsMeanMs)),
+    freeRidersMeanSeconds: secondsOrNull(meanOf(results, (result) => result.freeRidersMeanMs)),
+    lastFirstPieceSeconds: mean(({ lastFirstPieceMs }) => lastFirstPieceMs / 1000),
+    seederCopies: mean(({ report }) => report.seederCopies),
+    wasteShare: mean(({ report }) => report.wasteShare),
+    digest: results[0]!.digest,
   };
 }
 
@@ -97,11 +121,11 @@ if (unknown.length > 0) {
 }
 const results = before();
 for (const [group, scenarios] of Object.entries(RUNS)) {
-  if (wanted.length > 0 && !wanted.includes(group)) continue;
+  if (wanted.length > 0 ? !wanted.includes(group) : LONG.has(group)) continue;
   results[group] = scenarios.map((each) => {
-    const figure = figureOf(runScenario(each));
+    const figure = figureOf(each);
     console.log(
-      `${group.padEnd(12)} last ${figure.lastToBound.toFixed(3)} x bound, mean ${figure.meanToBound.toFixed(3)}, ` +
+      `${group.padEnd(12)} last ${figure.lastToBound.toFixed(3)} (${figure.worstLastToBound.toFixed(3)}) x bound, mean ${figure.meanToBound.toFixed(3)}, ` +
         `seeder sent ${figure.seederCopies.toFixed(2)} F, wasted ${(figure.wasteShare * 100).toFixed(1)}%  ${figure.replay}`,
     );
     return figure;
