@@ -115,7 +115,9 @@ export class Choker<P extends ChokeCandidate> {
    * @returns Who is to be choked at once.
    */
   overflow(peers: readonly P[], state: ChokerState): readonly P[] {
-    const served = peers.filter((peer) => peer.interested && !peer.choked && !this.#optimistic.has(peer));
+    const served = peers.filter(
+      (peer) => peer.interested && !peer.choked && !this.#optimistic.has(peer) && !isIdle(peer),
+    );
     if (served.length <= this.slots) return [];
     const ranked = rank(served, this.#optimistic, state, this.#rng);
     return ranked.slice(Math.max(0, this.slots)).map(({ peer }) => peer);

@@ -24,6 +24,7 @@
  * this 1.16 and 1.16 (`test/swarm/first-copies.test.ts`).
  */
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
+import { BLOCK_LENGTH } from '../../util/block-length.ts';
 import type { Rng } from '../../util/rng.ts';
 import type { ServerPeer } from '../peer/block-server.ts';
 import type { PiecePicker } from '../picker/piece-picker.ts';
@@ -51,8 +52,6 @@ const HUNGER_MS = 20;
 const SEED_MEMORY_MS = 15 * 60_000;
 /** At the end second copies wait for the last first ones, as long as those keep the uplink busy for longer than this, */
 const BUSY_SECONDS = 1;
-/** and are no more than this for each peer. */
-const LAST_PIECES = 2;
 /** but not for longer than this: whoever takes the last ones may be slow on purpose. */
 const HOLD_MAX_MS = 5000;
 /** A peer that was promised pieces and took nothing for so long loses them. */
@@ -97,8 +96,6 @@ export class FirstCopies {
   readonly #parts: Parts;
   readonly #rng: Rng;
   readonly #hides: boolean;
-  /** Pieces that were asked for, until they are seen at a peer. */
-  readonly #underWay = new Set<number>();
   /** When there was nothing left to promise. */
   #emptyAt = Infinity;
   #isBusyNow = false;
@@ -176,10 +173,10 @@ export class FirstCopies {
     const recipient = this.#recipient(peer);
     const promised = recipient.promised.get(piece);
     if (promised) {
-      this.#noteAsked(promised);
+      promised.isAsked = true;
       recipient.strays = 0;
     } else if (this.#fates[piece] === HERE) {
-      this.#noteAsked(this.#promise(recipient, piece));
+      this.#promise(recipient, piece).isAsked = true;
       this.#onStray(recipient);
     }
   }
@@ -215,7 +212,12 @@ export class FirstCopies {
     if (promised && promised.leftBytes < this.#parts.geometry.pieceLengthOf(piece)) return true;
     if (this.#isOutdone(peer, now)) return false;
     if (promised || this.#fates[piece] === HERE) return true;
-    return now - this.#emptyAt > HOLD_MAX_MS || this.#emptyAt === Infinity || !this.#isBusy(now);
+    return !this.#isHolding(now);
+  }
+
+  /** Do second copies wait? */
+  #isHolding(now: number): boolean {
+    return this.#emptyAt !== Infinity && now - this.#emptyAt <= HOLD_MAX_MS && this.#isBusy(now);
   }
 
   /** Milliseconds that the peer takes until somebody else has what it got from us; 0 if nothing is known. */
@@ -244,8 +246,11 @@ export class FirstCopies {
     this.#hungerAt = now;
     this.#generous = null;
     this.#leastUnspread = Infinity;
+    const isHolding = this.#isHolding(now);
     for (const [peer, recipient] of this.#recipients) {
       if (peer.weChoke || (peer.server.queued === 0 && peer.link.queuedBytes === 0)) continue;
+      // Nobody waits for one whose second copies wait.
+      if (isHolding && recipient.promised.size === 0) continue;
       const count = this.#countUnspread(recipient);
       if (count >= this.#leastUnspread) continue;
       this.#leastUnspread = count;
@@ -278,7 +283,6 @@ export class FirstCopies {
   #end(): void {
     if (this.#fates === null) return;
     this.#fates = null;
-    this.#underWay.clear();
     this.#emptyAt = Infinity;
     this.#generous = null;
     const peers = [...this.#recipients];
@@ -295,21 +299,18 @@ export class FirstCopies {
     for (let piece = 0; piece < pieceCount; piece++) if (!peer.have.has(piece)) peer.link.have(piece);
   }
 
-  #noteAsked(promised: Promised): void {
-    if (promised.isAsked) return;
-    promised.isAsked = true;
-    this.#underWay.add(promised.piece);
-  }
-
-  /** Bytes that were handed to the network are still on their way for as long as nobody has said that it has the piece. */
+  /** Do first copies that peers have asked for keep the uplink busy for a while? What a link has got leaves by itself. */
   #isBusy(now: number): boolean {
     if (now === this.#busyAt) return this.#isBusyNow;
     this.#busyAt = now;
-    const { counters, geometry, picker } = this.#parts;
-    for (const piece of this.#underWay) if (picker.availability(piece) > 0) this.#underWay.delete(piece);
-    const { size } = this.#underWay;
-    const isLastStretch = size <= LAST_PIECES * this.#recipients.size;
-    this.#isBusyNow = isLastStretch && size * geometry.pieceLength > counters.upRate(now) * BUSY_SECONDS;
+    let bytes = 0;
+    for (const [peer, { promised }] of this.#recipients) {
+      if (promised.size === 0) continue;
+      let left = 0;
+      for (const { leftBytes } of promised.values()) left += leftBytes;
+      bytes += Math.min(left, peer.server.queued * BLOCK_LENGTH);
+    }
+    this.#isBusyNow = bytes > this.#parts.counters.upRate(now) * BUSY_SECONDS;
     return this.#isBusyNow;
   }
 
@@ -365,7 +366,6 @@ export class FirstCopies {
   }
 
   #takeBack(piece: number): void {
-    this.#underWay.delete(piece);
     if (this.#fates?.[piece] !== TOLD) return;
     this.#fates[piece] = HERE;
     this.#emptyAt = Infinity;
