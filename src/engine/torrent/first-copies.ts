@@ -46,6 +46,12 @@ const UNSPREAD_MAX = 8;
 const HOARD_MIN = 6;
 /** Part of the newest piece in the average of how long a peer takes to spread one. */
 const SPREAD_GAIN = 0.25;
+/** Nobody waits for them for longer than this: they may never tell what they have. */
+const FORBEARANCE_MS = 30_000;
+/** And nobody waits for those who do not fill the uplink: they may ask and never read. Part of its best recent rate. */
+const FULL = 0.8;
+/** What a second leaves of that best rate. */
+const FADING = 0.98;
 /** Who waits is looked at again after this: blocks may leave by the ten thousand in a second. */
 const HUNGER_MS = 20;
 /** Seeds do not stay connected to each other; one that was met is believed to be there for so long. */
@@ -86,6 +92,8 @@ interface Recipient {
   spreadMs: number;
   /** Pieces in a row that it chose by itself although it was told of others. */
   strays: number;
+  /** When it was made to wait for others first; Infinity if it need not. */
+  waitsSince: number;
   /** When it was promised or given something last. */
   givenAt: number;
   /** It was told that we have nothing. */
@@ -103,6 +111,8 @@ export class FirstCopies {
   #generous: ServerPeer | null = null;
   #leastUnspread = Infinity;
   #hungerAt = -Infinity;
+  /** Bytes per second. */
+  #bestRate = 0;
   #busyAt = -Infinity;
   readonly #recipients = new Map<ServerPeer, Recipient>();
   /** Per piece HERE, TOLD or OUT; null while there is nothing to do. */
@@ -131,7 +141,8 @@ export class FirstCopies {
   review(now: number): void {
     if (now === this.#lookedAt) return;
     this.#lookedAt = now;
-    const { picker, swarm } = this.#parts;
+    const { counters, picker, swarm } = this.#parts;
+    this.#bestRate = Math.max(counters.upRate(now), FADING * this.#bestRate);
     const isAlone = picker.have.isFull && swarm.size > 0 && now - this.#sawSeedAt > SEED_MEMORY_MS;
     if (!isAlone || picker.rarestAvailability() > 0) this.#end();
     else if (this.#fates === null) this.#begin();
@@ -235,9 +246,17 @@ export class FirstCopies {
    */
   #isOutdone(peer: ServerPeer, now: number): boolean {
     const recipient = this.#recipients.get(peer);
-    if (!recipient || this.#countUnspread(recipient) < HOARD_MIN) return false;
+    if (!recipient) return false;
+    if (this.#countUnspread(recipient) < HOARD_MIN) {
+      recipient.waitsSince = Infinity;
+      return false;
+    }
+    if (now - recipient.waitsSince > FORBEARANCE_MS) return false;
+    if (this.#parts.counters.upRate(now) < FULL * this.#bestRate) return false;
     this.#findGenerous(now);
-    return this.#generous !== peer && recipient.unspread.size > 2 * this.#leastUnspread;
+    if (this.#generous === peer || recipient.unspread.size <= 2 * this.#leastUnspread) return false;
+    recipient.waitsSince = Math.min(recipient.waitsSince, now);
+    return true;
   }
 
   /** Of those who wait for blocks now: who keeps least to itself, and how much. */
@@ -394,6 +413,7 @@ function newRecipient(): Recipient {
     unspread: new Map(),
     spreadMs: 0,
     strays: 0,
+    waitsSince: Infinity,
     givenAt: 0,
     isKeptInTheDark: false,
   };

@@ -96,33 +96,53 @@ describe('the only seed', () => {
 });
 
 describe('a peer that keeps to itself what the only seed gave it', () => {
-  test('waits while another wants blocks, until a piece is seen elsewhere', () => {
+  /** One that was given six pieces and tells of them alone, one that takes as much each second, and a piece for the first. */
+  function stage() {
     const bench = seeding();
-    const [hoarder, other] = interested(bench, 2);
+    const [hoarder, other] = interested(bench, 2) as [FakePeer, FakePeer];
     const got: number[] = [];
-    for (let round = 0; round < 10; round++) {
-      if (got.length >= 6) break;
-      for (const piece of suggestions(hoarder!.heard())) {
-        take(bench, hoarder!, piece);
-        hoarder!.say((sink) => sink.onHave(piece));
+    while (got.length < 6) {
+      for (const piece of suggestions(hoarder.heard())) {
+        take(bench, hoarder, piece);
+        hoarder.say((sink) => sink.onHave(piece));
         got.push(piece);
+        bench.seconds(1);
       }
     }
-    // The other has asked and is slow to take what it gets.
-    const [wanted] = suggestions(other!.heard());
-    other!.queuedBytes = 1e6;
-    for (const begin of [0, BLOCK]) other!.say((sink) => sink.onRequest(wanted!, begin, BLOCK));
-    bench.seconds(1);
-    hoarder!.heard();
-    const next = Array.from({ length: 60 }, (_, piece) => piece).find(
-      (piece) => piece !== wanted && !got.includes(piece),
-    )!;
-    ask(bench, hoarder!, next, 0);
-    bench.seconds(1);
-    expect(hoarder!.heard().filter((text) => text.startsWith('piece'))).toEqual([]);
-    for (const piece of got) other!.say((sink) => sink.onHave(piece));
-    bench.seconds(1);
-    expect(hoarder!.heard()).toContain(`piece ${next} 0 ${BLOCK}`);
+    const next = Array.from({ length: 60 }, (_, piece) => piece).find((piece) => !got.includes(piece))!;
+    const isServed = (): boolean => hoarder.heard().some((text) => text.startsWith(`piece ${next}`));
+    const second = (otherTakes: boolean): void => {
+      if (otherTakes) for (const piece of got) take(bench, other, piece);
+      other.queuedBytes = 1; // It has not got all of it.
+      bench.seconds(1);
+    };
+    second(true);
+    hoarder.heard();
+    ask(bench, hoarder, next, 0);
+    return { second, isServed, tell: () => got.forEach((piece) => other.say((sink) => sink.onHave(piece))) };
+  }
+
+  test('waits while another takes as much, until a piece is seen elsewhere', () => {
+    const { second, isServed, tell } = stage();
+    for (let i = 0; i < 10; i++) second(true);
+    expect(isServed()).toBe(false);
+    tell();
+    second(true);
+    expect(isServed()).toBe(true);
+  });
+
+  test('waits for nobody who asks and is slow to take it', () => {
+    const { second, isServed } = stage();
+    for (let i = 0; i < 10; i++) second(false);
+    expect(isServed()).toBe(true);
+  });
+
+  test('does not wait for ever', () => {
+    const { second, isServed } = stage();
+    let seconds = 0;
+    for (; seconds < 60 && !isServed(); seconds++) second(true);
+    expect(seconds).toBeGreaterThan(20);
+    expect(seconds).toBeLessThan(40);
   });
 });
 
