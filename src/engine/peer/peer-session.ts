@@ -21,8 +21,12 @@ import { PacedReading } from './paced-reading.ts';
 import { BlockServer, type ServerHost, type ServerPeer } from './block-server.ts';
 import type { Extensions } from './extensions.ts';
 
-/** A peer that we unchoked and that asks for nothing for so long, most round trips, has no use for its slot now. */
-const IDLE_MS = 300;
+/**
+ * A peer that we unchoked and that asks for nothing for so long has no use for its slot now. The kernel takes a second's
+ * worth of blocks from us and more, and who waits for those asks for nothing either: after 0.3 s thirty real clients all
+ * unchoked each other and took 1.39 times the bound, after 1.5 s 1.21 times, after 4 s 1.17 times.
+ */
+const IDLE_MS = 4_000;
 
 /** What a session needs of its torrent. */
 export interface SessionHost extends RequesterHost, ServerHost {

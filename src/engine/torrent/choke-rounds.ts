@@ -86,8 +86,8 @@ export class ChokeRounds {
     else this.#fill(seeding, now);
     this.firstCopies.review(now);
     for (const session of swarm.sessions) {
-      if (session.weChoke) continue;
-      this.firstCopies.serve(session);
+      if (!session.weChoke) this.firstCopies.serve(session);
+      // While choked it may still have a piece to its end, and nothing else wakes what waited for others meanwhile.
       session.server.pump();
     }
   }
