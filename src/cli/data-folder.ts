@@ -28,19 +28,24 @@ export async function prepareFolder(dir: string): Promise<void> {
   }
 }
 
-/** Warns when torrents will not fit. */
+/**
+ * Warns when torrents will not fit.
+ * @throws UsageError if the selection matches no file of a torrent.
+ */
 export async function warnOfSpace(
   context: Context,
   dir: string,
   torrents: readonly MetaInfo[],
   select: readonly Selection[] | undefined,
 ): Promise<void> {
+  const { selectFiles } = await context.library();
+  const wanted = torrents.map((metaInfo) => (select ? selectFiles(metaInfo, select) : null));
   const free = await freeBytes(dir);
   if (free === null) return;
   // Where all would fit even if nothing were there, thousands of files need not be looked at.
   if (torrents.reduce((sum, { length }) => sum + length, 0) <= free) return;
   let missing = 0;
-  for (const metaInfo of torrents) missing += await missingBytes(context, metaInfo, dir, select);
+  for (const [i, metaInfo] of torrents.entries()) missing += await missingBytes(metaInfo, dir, wanted[i]!);
   if (missing > free) {
     context.terminal.warn(
       `${formatBytes(missing)} to download, but only ${formatBytes(free)} free in ${safeText(resolve(dir))}; it will have to wait for space`,
@@ -50,13 +55,10 @@ export async function warnOfSpace(
 
 /** About as many bytes as the disk has yet to take. */
 async function missingBytes(
-  context: Context,
   metaInfo: MetaInfo,
   dir: string,
-  select: readonly Selection[] | undefined,
+  wanted: readonly boolean[] | null,
 ): Promise<number> {
-  const { selectFiles } = await context.library();
-  const wanted = select ? selectFiles(metaInfo, select) : null;
   let missing = 0;
   for (const { index, path, length, padding } of metaInfo.files) {
     if (padding || length === 0 || wanted?.[index] === false) continue;
