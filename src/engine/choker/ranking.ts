@@ -37,18 +37,15 @@ export interface Ranked<P> {
   readonly inGrace: boolean;
   /** Has a regular slot and has not used up its turn. */
   readonly inTurn: boolean;
+  /** How long it takes to pass on what it got, in powers of two: what differs by less is chance. */
+  readonly slowness: number;
   /** Drawn before sorting: a comparison that draws is no order. */
   readonly salt: number;
 }
 
-/** In powers of two: what differs by less is chance. */
-function slowness({ candidate }: Ranked<unknown>): number {
-  return Math.floor(Math.log2(Math.max(SPREAD_SOON_MS, candidate.spreadMs ?? 0)));
-}
-
 type Comparison = (a: Ranked<unknown>, b: Ranked<unknown>) => number;
 
-const sharersFirst: Comparison = (a, b) => slowness(a) - slowness(b);
+const sharersFirst: Comparison = (a, b) => a.slowness - b.slowness;
 const moreGiving: Comparison = (a, b) => b.giving - a.giving;
 const graceFirst: Comparison = (a, b) => Number(b.inGrace) - Number(a.inGrace);
 const turnFirst: Comparison = (a, b) => Number(b.inTurn) - Number(a.inTurn);
@@ -86,7 +83,7 @@ export function rank<P extends ChokeCandidate>(
 ): Ranked<P>[] {
   const clauses = state.seeding ? SEEDING : LEECHING;
   return peers
-    .map((peer) => toRanked(peer, optimistic.has(peer), state.now, rng.u32()))
+    .map((peer) => toRanked(peer, optimistic.has(peer), state, rng.u32()))
     .sort((a, b) => {
       for (const clause of clauses) {
         const order = clause(a, b);
@@ -99,9 +96,10 @@ export function rank<P extends ChokeCandidate>(
 function toRanked<P extends ChokeCandidate>(
   peer: P,
   isOptimistic: boolean,
-  now: number,
+  state: ChokerState,
   salt: number,
 ): Ranked<P> {
+  const { now } = state;
   const served = now - peer.unchokedAt;
   return {
     peer,
@@ -110,8 +108,13 @@ function toRanked<P extends ChokeCandidate>(
     isOptimistic,
     inGrace: !peer.choked && served < GRACE_MS,
     inTurn: !peer.choked && !isOptimistic && isInTurn(peer, served),
+    slowness: state.seeding ? slownessOf(peer) : 0,
     salt,
   };
+}
+
+function slownessOf(peer: ChokeCandidate): number {
+  return Math.floor(Math.log2(Math.max(SPREAD_SOON_MS, peer.spreadMs ?? 0)));
 }
 
 function isInTurn(peer: ChokeCandidate, served: number): boolean {

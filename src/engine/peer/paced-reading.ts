@@ -29,9 +29,10 @@ export class PacedReading {
     const bytes = received - this.#countedBytes;
     this.#countedBytes = received;
     this.#limitReads();
-    if (this.#share.isUnlimited) return;
-    this.#share.take(bytes - this.#paidAhead);
+    const paidAhead = this.#paidAhead;
     this.#paidAhead = 0;
+    if (this.#share.isUnlimited) return;
+    this.#share.take(bytes - paidAhead);
     if (this.isPaused || this.#share.available(now) > 0) return;
     this.isPaused = true;
     this.#link.pauseReading();
@@ -41,7 +42,7 @@ export class PacedReading {
   /** Goes on reading. `blocks` are expected. */
   resume(blocks: number): void {
     this.isPaused = false;
-    this.#paidAhead = Math.min(this.#share.bytesAtOnce, blocks * BLOCK_LENGTH);
+    this.#paidAhead = this.#share.isUnlimited ? 0 : Math.min(this.#share.bytesAtOnce, blocks * BLOCK_LENGTH);
     this.#share.take(this.#paidAhead);
     this.#limitReads();
     this.#link.resumeReading();

@@ -24,7 +24,6 @@
  * this 1.16 and 1.16 (`test/swarm/first-copies.test.ts`).
  */
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
-import { BLOCK_LENGTH } from '../../util/block-length.ts';
 import type { Rng } from '../../util/rng.ts';
 import type { ServerPeer } from '../peer/block-server.ts';
 import type { PiecePicker } from '../picker/piece-picker.ts';
@@ -56,10 +55,6 @@ const FADING = 0.98;
 const HUNGER_MS = 20;
 /** Seeds do not stay connected to each other; one that was met is believed to be there for so long. */
 const SEED_MEMORY_MS = 15 * 60_000;
-/** At the end second copies wait for the last first ones, as long as those keep the uplink busy for longer than this, */
-const BUSY_SECONDS = 1;
-/** but not for longer than this: whoever takes the last ones may be slow on purpose. */
-const HOLD_MAX_MS = 5000;
 /** A peer that was promised pieces and took nothing for so long loses them. */
 const PATIENCE_MS = 5000;
 
@@ -92,6 +87,10 @@ interface Recipient {
   spreadMs: number;
   /** Pieces in a row that it chose by itself although it was told of others. */
   strays: number;
+  /** It took nothing of what it was promised, and nothing since. */
+  isGivenUp: boolean;
+  /** When its unspread pieces were counted last: a swarm of two never spreads any, and there may be 100,000. */
+  countedAt: number;
   /** When it was made to wait for others first; Infinity if it need not. */
   waitsSince: number;
   /** When it was promised or given something last. */
@@ -104,16 +103,12 @@ export class FirstCopies {
   readonly #parts: Parts;
   readonly #rng: Rng;
   readonly #hides: boolean;
-  /** When there was nothing left to promise. */
-  #emptyAt = Infinity;
-  #isBusyNow = false;
   /** See `#findGenerous`. */
   #generous: ServerPeer | null = null;
   #leastUnspread = Infinity;
   #hungerAt = -Infinity;
   /** Bytes per second. */
   #bestRate = 0;
-  #busyAt = -Infinity;
   readonly #recipients = new Map<ServerPeer, Recipient>();
   /** Per piece HERE, TOLD or OUT; null while there is nothing to do. */
   #fates: Uint8Array | null = null;
@@ -140,9 +135,12 @@ export class FirstCopies {
   /** Are we the only source of something? Looked at once a second, and when somebody is about to be served. */
   review(now: number): void {
     if (now === this.#lookedAt) return;
-    this.#lookedAt = now;
     const { counters, picker, swarm } = this.#parts;
-    this.#bestRate = Math.max(counters.upRate(now), FADING * this.#bestRate);
+    this.#bestRate = Math.max(
+      counters.upRate(now),
+      FADING ** ((now - this.#lookedAt) / 1000) * this.#bestRate,
+    );
+    this.#lookedAt = now;
     const isAlone = picker.have.isFull && swarm.size > 0 && now - this.#sawSeedAt > SEED_MEMORY_MS;
     if (!isAlone || picker.rarestAvailability() > 0) this.#end();
     else if (this.#fates === null) this.#begin();
@@ -165,7 +163,12 @@ export class FirstCopies {
   serve(peer: ServerPeer): void {
     if (this.#fates === null || (!peer.fast && !this.#hides)) return;
     const recipient = this.#recipient(peer);
-    if (recipient.strays >= STRAYS_MAX || (!this.#hides && this.#isOutdone(peer, this.#parts.now()))) return;
+    if (
+      recipient.isGivenUp ||
+      recipient.strays >= STRAYS_MAX ||
+      (!this.#hides && this.#isOutdone(peer, this.#parts.now()))
+    )
+      return;
     const aheadBytes = peer.upRate * AHEAD_SECONDS;
     let bytes = 0;
     for (const { leftBytes } of recipient.promised.values()) bytes += leftBytes;
@@ -194,6 +197,7 @@ export class FirstCopies {
 
   onGiven(peer: ServerPeer, piece: number, bytes: number): void {
     const recipient = this.#recipients.get(peer);
+    if (recipient) recipient.isGivenUp = false;
     const promised = recipient?.promised.get(piece);
     if (!recipient || !promised || this.#fates === null) return;
     recipient.givenAt = this.#parts.now();
@@ -216,19 +220,12 @@ export class FirstCopies {
     }
   }
 
-  /** What was begun is finished. Else whoever hoards waits for those who do not, and second copies for first ones. */
+  /** What was begun is finished. Else whoever hoards waits for those who do not. */
   mayGive(peer: ServerPeer, piece: number, now: number): boolean {
     if (this.#fates === null) return true;
     const promised = this.#recipients.get(peer)?.promised.get(piece);
     if (promised && promised.leftBytes < this.#parts.geometry.pieceLengthOf(piece)) return true;
-    if (this.#isOutdone(peer, now)) return false;
-    if (promised || this.#fates[piece] === HERE) return true;
-    return !this.#isHolding(now);
-  }
-
-  /** Do second copies wait? */
-  #isHolding(now: number): boolean {
-    return this.#emptyAt !== Infinity && now - this.#emptyAt <= HOLD_MAX_MS && this.#isBusy(now);
+    return !this.#isOutdone(peer, now);
   }
 
   /** Milliseconds that the peer takes until somebody else has what it got from us; 0 if nothing is known. */
@@ -246,7 +243,7 @@ export class FirstCopies {
    */
   #isOutdone(peer: ServerPeer, now: number): boolean {
     const recipient = this.#recipients.get(peer);
-    if (!recipient) return false;
+    if (!recipient || this.#parts.swarm.size < 2) return false;
     if (this.#countUnspread(recipient) < HOARD_MIN) {
       recipient.waitsSince = Infinity;
       return false;
@@ -265,11 +262,8 @@ export class FirstCopies {
     this.#hungerAt = now;
     this.#generous = null;
     this.#leastUnspread = Infinity;
-    const isHolding = this.#isHolding(now);
     for (const [peer, recipient] of this.#recipients) {
       if (peer.weChoke || (peer.server.queued === 0 && peer.link.queuedBytes === 0)) continue;
-      // Nobody waits for one whose second copies wait.
-      if (isHolding && recipient.promised.size === 0) continue;
       const count = this.#countUnspread(recipient);
       if (count >= this.#leastUnspread) continue;
       this.#leastUnspread = count;
@@ -302,7 +296,6 @@ export class FirstCopies {
   #end(): void {
     if (this.#fates === null) return;
     this.#fates = null;
-    this.#emptyAt = Infinity;
     this.#generous = null;
     const peers = [...this.#recipients];
     this.#recipients.clear();
@@ -318,27 +311,13 @@ export class FirstCopies {
     for (let piece = 0; piece < pieceCount; piece++) if (!peer.have.has(piece)) peer.link.have(piece);
   }
 
-  /** Do first copies that peers have asked for keep the uplink busy for a while? What a link has got leaves by itself. */
-  #isBusy(now: number): boolean {
-    if (now === this.#busyAt) return this.#isBusyNow;
-    this.#busyAt = now;
-    let bytes = 0;
-    for (const [peer, { promised }] of this.#recipients) {
-      if (promised.size === 0) continue;
-      let left = 0;
-      for (const { leftBytes } of promised.values()) left += leftBytes;
-      bytes += Math.min(left, peer.server.queued * BLOCK_LENGTH);
-    }
-    this.#isBusyNow = bytes > this.#parts.counters.upRate(now) * BUSY_SECONDS;
-    return this.#isBusyNow;
-  }
-
   /** What was promised to peers that take nothing is free for others. */
   #loseHope(now: number): void {
     for (const recipient of this.#recipients.values()) {
       if (recipient.promised.size === 0 || now - recipient.givenAt < PATIENCE_MS) continue;
       for (const piece of recipient.promised.keys()) this.#takeBack(piece);
       recipient.promised.clear();
+      recipient.isGivenUp = true;
     }
   }
 
@@ -370,7 +349,6 @@ export class FirstCopies {
       if (picker.availability(piece) > 0) fates[piece] = OUT;
       else if (!peer.have.has(piece)) return piece;
     }
-    this.#emptyAt = Math.min(this.#emptyAt, this.#parts.now());
     return -1;
   }
 
@@ -387,7 +365,6 @@ export class FirstCopies {
   #takeBack(piece: number): void {
     if (this.#fates?.[piece] !== TOLD) return;
     this.#fates[piece] = HERE;
-    this.#emptyAt = Infinity;
   }
 
   #mustSpread(recipient: Recipient): boolean {
@@ -398,10 +375,13 @@ export class FirstCopies {
   #countUnspread(recipient: Recipient): number {
     const { picker } = this.#parts;
     const { unspread } = recipient;
+    const now = this.#parts.now();
+    if (now - recipient.countedAt < HUNGER_MS) return unspread.size;
+    recipient.countedAt = now;
     for (const [piece, givenAt] of unspread) {
       if (picker.availability(piece) < 2) continue;
       unspread.delete(piece);
-      recipient.spreadMs += (this.#parts.now() - givenAt - recipient.spreadMs) * SPREAD_GAIN;
+      recipient.spreadMs += (now - givenAt - recipient.spreadMs) * SPREAD_GAIN;
     }
     return unspread.size;
   }
@@ -413,6 +393,8 @@ function newRecipient(): Recipient {
     unspread: new Map(),
     spreadMs: 0,
     strays: 0,
+    isGivenUp: false,
+    countedAt: -Infinity,
     waitsSince: Infinity,
     givenAt: 0,
     isKeptInTheDark: false,
