@@ -1,5 +1,5 @@
 import { Heap } from '../util/heap.ts';
-import { Fifo } from './fifo.ts';
+import { Queue } from '../util/queue.ts';
 import type { AnyFlow, Unit, UnitTarget } from './flow.ts';
 import { Line } from './line.ts';
 
@@ -14,7 +14,7 @@ export class Downlink extends Line implements UnitTarget {
   readonly #smallInFlight = new Heap<Unit>();
   readonly #bulkInFlight = new Heap<Unit>();
   /** Flows with blocks that have arrived and wait to be received. */
-  readonly #waiting = new Fifo<AnyFlow>();
+  readonly #waiting = new Queue<AnyFlow>();
   /** The block to finish next. */
   #planned: Unit | null = null;
   #plannedAt = Infinity;

@@ -1,5 +1,5 @@
 import type { Clock } from '../ports.ts';
-import { Fifo } from './fifo.ts';
+import { Queue } from '../util/queue.ts';
 
 interface Job {
   readonly doneAt: number;
@@ -11,7 +11,7 @@ export class JobQueue {
   readonly #clock: Clock;
   /** The job that is done next, and those behind it. */
   #head: Job | undefined;
-  readonly #rest = new Fifo<Job>();
+  readonly #rest = new Queue<Job>();
   #freeAt = 0;
 
   constructor(clock: Clock) {

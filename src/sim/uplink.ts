@@ -1,4 +1,4 @@
-import { Fifo } from './fifo.ts';
+import { Queue } from '../util/queue.ts';
 import type { AnyFlow, UnitSource } from './flow.ts';
 import { Line } from './line.ts';
 import type { VirtualClock } from './virtual-clock.ts';
@@ -12,8 +12,8 @@ import type { VirtualClock } from './virtual-clock.ts';
 export class Uplink extends Line implements UnitSource {
   readonly #grainMs: number;
   /** Flows with a small parcel next, and with a bulk one next. */
-  readonly #small = new Fifo<AnyFlow>();
-  readonly #bulk = new Fifo<AnyFlow>();
+  readonly #small = new Queue<AnyFlow>();
+  readonly #bulk = new Queue<AnyFlow>();
   /** Flows whose path is closed. */
   readonly #stalled = new Set<AnyFlow>();
   /** When the bytes sent so far have all left. */

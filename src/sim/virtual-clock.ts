@@ -1,7 +1,7 @@
 import type { Cancel, Clock } from '../ports.ts';
 import { assert } from '../util/assert.ts';
 import { Heap } from '../util/heap.ts';
-import { Fifo } from './fifo.ts';
+import { Queue } from '../util/queue.ts';
 
 /**
  * Turns that one instant may take before the run is called stuck: two parties that answer each other without any
@@ -23,7 +23,7 @@ export class VirtualClock implements Clock {
    * Events of the present instant that were asked for in it. Those in the heap with the same time are older, so they
    * go first.
    */
-  readonly #soon = new Fifo<ClockEvent>();
+  readonly #soon = new Queue<ClockEvent>();
   #now = 0;
   #turn = 0;
   #turnsOfInstant = 0;

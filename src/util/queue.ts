@@ -36,4 +36,9 @@ export class Queue<T> {
     this.#items = [...items, ...this.#items.slice(this.#taken)];
     this.#taken = 0;
   }
+
+  clear(): void {
+    this.#items = [];
+    this.#taken = 0;
+  }
 }

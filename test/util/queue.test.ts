@@ -32,3 +32,14 @@ test('an empty queue gives nothing', () => {
   expect(queue.shift()).toBeUndefined();
   expect(queue.size).toBe(0);
 });
+
+test('a cleared queue is empty and goes on', () => {
+  const queue = new Queue<string>();
+  for (const item of ['a', 'b', 'c']) queue.push(item);
+  queue.shift();
+  queue.clear();
+  expect(queue.size).toBe(0);
+  expect(queue.shift()).toBeUndefined();
+  queue.push('d');
+  expect(queue.first).toBe('d');
+});
