@@ -52,8 +52,8 @@ export class BlockServer implements UploadHost {
   #queue: UploadQueue | null = null;
   /** Blocks that may still be taken of each allowed-fast piece. */
   #allowed: Map<number, number> | null = null;
-  /** Begun pieces that it may have in full although we choke it now. */
-  #owed: Set<number> | null = null;
+  /** Blocks that may still be taken of begun pieces although we choke it now: each once. */
+  #owed: Map<number, number> | null = null;
   #badRequests = 0;
 
   constructor(host: ServerHost, peer: ServerPeer) {
@@ -89,8 +89,8 @@ export class BlockServer implements UploadHost {
   /** Before a choke: this piece is still to be had to its end (BEP 6 *allowed fast*). */
   owe(piece: number): void {
     if (!this.#peer.fast) return;
-    this.#owed ??= new Set();
-    this.#owed.add(piece);
+    this.#owed ??= new Map();
+    this.#owed.set(piece, this.#host.geometry.blockCount(piece));
     this.link.allowedFast(piece);
   }
 
@@ -100,7 +100,7 @@ export class BlockServer implements UploadHost {
       this.#refuse(piece, begin, length);
       return;
     }
-    if (this.#peer.weChoke && !this.#owed?.has(piece) && !this.#takeAllowed(piece)) {
+    if (this.#peer.weChoke && !this.#takeOwed(piece) && !this.#takeAllowed(piece)) {
       // Hundreds of requests may have crossed with the choke on their way.
       if (this.#host.now() - this.#peer.chokedAt < CHOKE_GRACE_MS) this.#reject(piece, begin, length);
       else this.#refuse(piece, begin, length);
@@ -150,6 +150,13 @@ export class BlockServer implements UploadHost {
 
   onUnreadable(piece: number, begin: number, length: number): void {
     this.#reject(piece, begin, length);
+  }
+
+  #takeOwed(piece: number): boolean {
+    const left = this.#owed?.get(piece) ?? 0;
+    if (left <= 1) return this.#owed?.delete(piece) ?? false;
+    this.#owed!.set(piece, left - 1);
+    return true;
   }
 
   /** BEP 6: allowed-fast pieces are for peers that have nothing to trade yet. */

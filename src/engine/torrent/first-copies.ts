@@ -93,8 +93,10 @@ interface Recipient {
   countedAt: number;
   /** When it was made to wait for others first; Infinity if it need not. */
   waitsSince: number;
-  /** When it was promised or given something last. */
+  /** When it was promised something, or given of what it was promised, last. */
   givenAt: number;
+  /** When it was given anything last. */
+  takenAt: number;
   /** It was told that we have nothing. */
   readonly isKeptInTheDark: boolean;
 }
@@ -197,10 +199,12 @@ export class FirstCopies {
 
   onGiven(peer: ServerPeer, piece: number, bytes: number): void {
     const recipient = this.#recipients.get(peer);
-    if (recipient) recipient.isGivenUp = false;
-    const promised = recipient?.promised.get(piece);
-    if (!recipient || !promised || this.#fates === null) return;
-    recipient.givenAt = this.#parts.now();
+    if (!recipient) return;
+    recipient.isGivenUp = false;
+    recipient.takenAt = this.#parts.now();
+    const promised = recipient.promised.get(piece);
+    if (!promised || this.#fates === null) return;
+    recipient.givenAt = recipient.takenAt;
     promised.leftBytes -= bytes;
     if (promised.leftBytes > 0) return;
     recipient.promised.delete(piece);
@@ -211,8 +215,9 @@ export class FirstCopies {
 
   /** The peer is about to be choked: what it began it may finish, the rest goes to others, unless it knows. */
   onChoke(peer: ServerPeer): void {
+    let owed = 0;
     for (const { piece, isAsked } of this.#recipients.get(peer)?.promised.values() ?? []) {
-      if (isAsked) peer.server.owe(piece);
+      if (isAsked && owed++ < AHEAD_PIECES_MAX) peer.server.owe(piece);
       else if (!this.#hides) {
         this.#recipients.get(peer)!.promised.delete(piece);
         this.#takeBack(piece);
@@ -256,7 +261,7 @@ export class FirstCopies {
     return true;
   }
 
-  /** Of those who wait for blocks now: who keeps least to itself, and how much. */
+  /** Of those who wait for blocks now, and take what comes: who keeps least to itself, and how much. */
   #findGenerous(now: number): void {
     if (now - this.#hungerAt < HUNGER_MS) return;
     this.#hungerAt = now;
@@ -264,6 +269,7 @@ export class FirstCopies {
     this.#leastUnspread = Infinity;
     for (const [peer, recipient] of this.#recipients) {
       if (peer.weChoke || (peer.server.queued === 0 && peer.link.queuedBytes === 0)) continue;
+      if (now - recipient.takenAt > PATIENCE_MS) continue;
       const count = this.#countUnspread(recipient);
       if (count >= this.#leastUnspread) continue;
       this.#leastUnspread = count;
@@ -397,6 +403,7 @@ function newRecipient(): Recipient {
     countedAt: -Infinity,
     waitsSince: Infinity,
     givenAt: 0,
+    takenAt: -Infinity,
     isKeptInTheDark: false,
   };
 }

@@ -60,6 +60,21 @@ describe('the only seed', () => {
     const heard = first.heard();
     expect(heard).toContain(`piece ${begun} ${BLOCK} ${BLOCK}`);
     expect(heard).toContain(`reject ${rest[0]} 0 ${BLOCK}`);
+    for (let again = 0; again < 3; again++) ask(bench, first, begun, BLOCK);
+    expect(first.heard()).toContain(`reject ${begun} ${BLOCK} ${BLOCK}`);
+  });
+
+  test('owes a few pieces at most to a peer that asked for a block of each when it chokes it', () => {
+    const bench = seeding({ uploadSlots: 1 });
+    const peers = interested(bench, 6);
+    const greedy = peers.find((peer) => peer.said.includes('unchoke'))!;
+    for (const peer of peers) peer.queuedBytes = 65_536;
+    for (let piece = 0; piece < 60; piece++) greedy.say((sink) => sink.onRequest(piece, 0, BLOCK));
+    for (let second = 0; second < 120 && !greedy.said.includes('choke'); second++) bench.seconds(1);
+    const heard = greedy.heard();
+    expect(heard).toContain('choke');
+    expect(heard.filter((text) => text.startsWith('allowed fast')).length).toBeLessThanOrEqual(17);
+    expect(heard.filter((text) => text.startsWith('reject')).length).toBeGreaterThanOrEqual(40);
   });
 
   test('says no more once each piece is at a peer, or another seed was met', () => {
@@ -135,6 +150,26 @@ describe('a peer that keeps to itself what the only seed gave it', () => {
     const { second, isServed } = stage();
     for (let i = 0; i < 10; i++) second(false);
     expect(isServed()).toBe(true);
+  });
+
+  test('does not wait for one who asks and never reads', () => {
+    const bench = seeding();
+    const [stuck, taker] = interested(bench, 2) as [FakePeer, FakePeer];
+    for (const piece of suggestions(stuck.heard())) {
+      stuck.say((sink) => sink.onRequest(piece, 0, BLOCK)).say((sink) => sink.onRequest(piece, BLOCK, BLOCK));
+    }
+    stuck.queuedBytes = 4_194_304;
+    bench.seconds(6);
+    const got = new Set<number>();
+    for (let second = 0; second < 25; second++) {
+      for (let taken = 0; taken < 3 && got.size < 60; taken++) {
+        const piece = Array.from({ length: 60 }, (_, index) => index).find((index) => !got.has(index))!;
+        take(bench, taker, piece);
+        for (const text of taker.heard()) if (text.startsWith('piece')) got.add(Number(text.split(' ')[1]));
+      }
+      bench.seconds(1);
+    }
+    expect(got.size).toBe(60);
   });
 
   test('does not wait for ever', () => {
