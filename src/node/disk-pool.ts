@@ -76,7 +76,9 @@ export class DiskPool {
   #held: Task[] = [];
   readonly #releasing: { readonly tops: readonly string[]; readonly done: () => void }[] = [];
   #onIdle: (() => void)[] = [];
-  readonly #onShrink: (() => void)[] = [];
+  readonly #onShrink: ((done: () => void) => void)[] = [];
+  /** Who waits for the shrink under way. */
+  readonly #shrinking: (() => void)[] = [];
   /** Does the syncs, behind which pieces would wait here. Thousands of small files would also keep libuv's threads busy. */
   #syncs: DiskPool | null = null;
 
@@ -125,7 +127,7 @@ export class DiskPool {
   #makeSyncs(): DiskPool {
     const syncs = new DiskPool({ threads: SYNC_THREADS, ...(this.faults && { faults: this.faults }) });
     // It keeps no files open itself.
-    syncs.onShrink(() => this.shrink(NOTHING_FOLLOWS));
+    syncs.onShrink((done) => this.shrink(done));
     return syncs;
   }
 
@@ -146,14 +148,23 @@ export class DiskPool {
     });
   }
 
-  /** Keeps fewer files open in all threads, because the process is short of descriptors. */
+  /**
+   * Keeps fewer files open in all threads, because the process is short of descriptors; `done` when they are closed.
+   * Many meet one shortage at the same time, and it shrinks once for them all.
+   */
   shrink(done: () => void): void {
-    for (const listener of this.#onShrink) listener();
-    this.#tellAll({ kind: 'shrink' }, done);
+    this.#shrinking.push(done);
+    if (this.#shrinking.length > 1) return;
+    let left = 1 + this.#onShrink.length;
+    const finished = (): void => {
+      if (--left === 0) for (const each of this.#shrinking.splice(0)) each();
+    };
+    for (const listener of this.#onShrink) listener(finished);
+    this.#tellAll({ kind: 'shrink' }, finished);
   }
 
-  /** For others that keep files open: `listener` closes some when the threads are short of descriptors. */
-  onShrink(listener: () => void): void {
+  /** For others that keep files open: `listener` closes some when the threads are short of descriptors, and says when it has. */
+  onShrink(listener: (done: () => void) => void): void {
     this.#onShrink.push(listener);
   }
 
@@ -329,8 +340,6 @@ export class DiskPool {
     for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 }
-
-const NOTHING_FOLLOWS = (): void => undefined;
 
 function fail(task: Task, message: string): void {
   const path = 'spans' in task.job ? (task.job.spans[0]?.path ?? '') : '';

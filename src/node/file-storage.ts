@@ -45,7 +45,7 @@ const SHA1_BYTES = 20;
 export function fileStorageFactory(pool: DiskPool): StorageFactory {
   const share = Math.floor(pool.openFilesMax / (pool.threads + 1));
   const reader = new ReadFiles(share, (done) => pool.shrink(done), pool.faults);
-  pool.onShrink(() => reader.shrink());
+  pool.onShrink((done) => reader.shrink(done));
   const shared: SharedFiles = { pool, reader, writers: new Map() };
   return { open: (metaInfo, { dir }) => new FileStorage(shared, metaInfo, dir) };
 }

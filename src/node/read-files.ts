@@ -65,10 +65,15 @@ export class ReadFiles {
     });
   }
 
-  /** The process is short of descriptors: keeps half as many files open from here on. */
-  shrink(): void {
+  /** The process is short of descriptors: keeps half as many files open from here on. `done` when those are closed. */
+  shrink(done: () => void): void {
     this.#capacity = Math.max(1, this.#files.size >> 1);
-    this.#evict(this.#files.size >> 1);
+    let left = 1;
+    const finished = (): void => {
+      if (--left === 0) done();
+    };
+    left += this.#evict(this.#files.size >> 1, finished);
+    setImmediate(finished);
   }
 
   /** Closes the file `top` and all files below it. Those that are being read are closed after that. */
@@ -196,20 +201,25 @@ export class ReadFiles {
     if (file.isDropped && file.users === 0) this.#close(file);
   }
 
-  #evict(capacity: number): void {
+  /** How many it closes; each calls `closed`. Those in use stay. */
+  #evict(capacity: number, closed?: () => void): number {
+    let count = 0;
     for (const file of this.#files.values()) {
-      if (this.#files.size <= capacity) return;
-      if (file.users === 0 && file.waiting === null) this.#drop(file);
+      if (this.#files.size <= capacity) break;
+      if (file.users > 0 || file.waiting !== null) continue;
+      this.#drop(file, closed);
+      count++;
     }
+    return count;
   }
 
-  #drop(file: ReadFile): void {
+  #drop(file: ReadFile, closed?: () => void): void {
     if (this.#files.get(file.path) === file) this.#files.delete(file.path);
     file.isDropped = true;
-    if (file.users === 0 && file.waiting === null) this.#close(file);
+    if (file.users === 0 && file.waiting === null) this.#close(file, closed);
   }
 
-  #close(file: ReadFile): void {
+  #close(file: ReadFile, closed?: () => void): void {
     if (file.fd < 0) return;
     const { fd } = file;
     file.fd = -1;
@@ -217,6 +227,7 @@ export class ReadFiles {
     close(fd, () => {
       // An error does not matter: nothing was written through it, so nothing can be lost.
       this.#closing--;
+      closed?.();
       if (this.#closing === 0) for (const done of this.#whenClosed.splice(0)) done();
     });
   }

@@ -150,11 +150,64 @@ describe('syncing', () => {
     expect(order).toEqual(['hashed', 'synced']);
   });
 
+  test('short of descriptors it is done again when others have really closed some, which they do once', async () => {
+    const faults = await faulty([{ operation: 'fsync', effect: { errno: 'EMFILE' } }]);
+    // All threads run.
+    await Promise.all([hash([spanOf(0)]), sync([inside('a')]), sync([inside('b')])]);
+    let asked = 0;
+    pool.onShrink((done) => {
+      asked++;
+      // Closing takes several turns.
+      void hash([spanOf(1)])
+        .then(() => hash([spanOf(2)]))
+        .then(() => {
+          faults.disarm(0);
+          done();
+        });
+    });
+    faults.arm(0);
+    expect(await Promise.all([sync([inside('a')]), sync([inside('b')]), sync([inside('a')])])).toEqual([
+      null,
+      null,
+      null,
+    ]);
+    expect(asked).toBe(1);
+  });
+
+  test('short of descriptors for good it fails, after asking for room eight times', async () => {
+    const faults = await faulty([{ operation: 'fsync', effect: { errno: 'ENFILE' } }]);
+    let asked = 0;
+    pool.onShrink((done) => {
+      asked++;
+      setImmediate(done);
+    });
+    faults.arm(0);
+    const error = await sync([inside('a')]);
+    expect(error!.message).toContain('too many open files');
+    expect(asked).toBe(8);
+  });
+
   test('close waits for it', async () => {
     const under = sync([inside('a')]);
     await pool.close();
     expect(await under).toBe(null);
     expect(await sync([inside('a')])).toMatchObject({ code: 'ERR_DISK_IO' });
+  });
+});
+
+describe('a shortage of descriptors', () => {
+  test('that many meet at the same time closes files once', async () => {
+    await hash([spanOf(0)]);
+    let asked = 0;
+    pool.onShrink((done) => {
+      asked++;
+      setImmediate(done);
+    });
+    const shrink = (): Promise<void> => new Promise((resolve) => pool.shrink(resolve));
+    await Promise.all([shrink(), shrink(), shrink()]);
+    expect(asked).toBe(1);
+    await shrink();
+    expect(asked).toBe(2);
   });
 });
 

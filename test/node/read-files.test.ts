@@ -101,8 +101,7 @@ test('short of descriptors it asks for room once and tries again', async () => {
   let asked = 0;
   const makeRoom = (done: () => void): void => {
     asked++;
-    files.shrink();
-    setImmediate(done);
+    files.shrink(done);
   };
   files = new ReadFiles(2, makeRoom, faults);
   faults.arm(0, 1);
@@ -111,6 +110,17 @@ test('short of descriptors it asks for room once and tries again', async () => {
   faults.arm(0, 2);
   expect((await read('b', 0, new Uint8Array(1)))!.message).toContain('too many open files');
   expect(asked).toBe(2);
+});
+
+test('room is made when the descriptors are closed, and not before', async () => {
+  const before = openFds();
+  for (const name of ['a', 'b']) await read(name, 0, new Uint8Array(1));
+  expect(openFds()).toBe(before + 2);
+  await new Promise<void>((resolve) => files.shrink(resolve));
+  expect(openFds()).toBe(before + 1);
+  await new Promise<void>((resolve) => files.shrink(resolve));
+  await new Promise<void>((resolve) => files.shrink(resolve));
+  expect(openFds()).toBe(before);
 });
 
 function read(name: string, offset: number, into: Uint8Array): Promise<StorageError | null> {
