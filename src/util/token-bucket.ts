@@ -1,3 +1,6 @@
+/** A debt left by a higher rate holds up the lower one no longer than this: nobody waits minutes for a limit he has just set. */
+const KEPT_DEBT_MS = 1_000;
+
 /**
  * A rate limit: tokens are bytes, refilled with time up to one `burstMs` worth. A take may leave a debt, which later
  * refills pay first, so the long-term rate is exact whatever the size of a single take.
@@ -19,9 +22,12 @@ export class TokenBucket {
     return this.#bytesPerSec;
   }
 
+  /** A debt takes no longer at the new rate than at the old one, or a second; no limit forgives it. */
   set bytesPerSec(value: number) {
+    const debtMs = Math.max(KEPT_DEBT_MS, (-1000 * this.#tokens) / this.#bytesPerSec);
     this.#bytesPerSec = value;
-    this.#tokens = Math.min(this.#tokens, this.#capacity);
+    const debtMax = this.isUnlimited ? 0 : (value * debtMs) / 1000;
+    this.#tokens = Math.max(-debtMax, Math.min(this.#tokens, this.#capacity));
   }
 
   /** True while nothing is limited: callers skip all accounting then. */

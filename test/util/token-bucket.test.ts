@@ -38,6 +38,51 @@ describe('a limited bucket', () => {
   });
 });
 
+describe('a debt, when the rate changes', () => {
+  const free = (bucket: TokenBucket): number => {
+    let now = 0;
+    while (bucket.available(now) < 0) now += 10;
+    return now;
+  };
+
+  test('from a far higher one is waited for a second', () => {
+    const bucket = new TokenBucket(50_000_000, 100, 0);
+    bucket.take(5_000_000 + 10_000_000);
+    bucket.bytesPerSec = 100_000;
+    expect(free(bucket)).toBe(1_000);
+  });
+
+  test('that was long already becomes no longer, and no shorter than the change explains', () => {
+    const bucket = new TokenBucket(1_000, 100, 0);
+    bucket.take(100 + 16_000);
+    bucket.bytesPerSec = 900;
+    expect(free(bucket)).toBe(16_000);
+  });
+
+  test('to a higher one is paid in full, and sooner', () => {
+    const bucket = new TokenBucket(1_000, 100, 0);
+    bucket.take(100 + 16_000);
+    bucket.bytesPerSec = 2_000;
+    expect(bucket.available(0)).toBe(-16_000);
+    expect(free(bucket)).toBe(8_000);
+  });
+
+  test('and to the same one stays what it is, however often', () => {
+    const bucket = new TokenBucket(1_000, 100, 0);
+    bucket.take(100 + 16_000);
+    for (let i = 0; i < 10; i++) bucket.bytesPerSec = 1_000;
+    expect(bucket.available(0)).toBe(-16_000);
+  });
+
+  test('is forgiven while there is no limit', () => {
+    const bucket = new TokenBucket(50_000_000, 100, 0);
+    bucket.take(500_000_000);
+    bucket.bytesPerSec = Infinity;
+    bucket.bytesPerSec = 1_000;
+    expect(bucket.available(0)).toBe(0);
+  });
+});
+
 describe('an unlimited bucket', () => {
   test('always has enough and counts nothing', () => {
     const bucket = new TokenBucket(Infinity, 500, 0);
