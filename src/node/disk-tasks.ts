@@ -44,6 +44,9 @@ import { errnoOf, fileMissing, toFailure, toStorageError, unsafePath } from './s
 const READ_CHUNK = 262_144;
 const SHA1_BYTES = 20;
 
+/** What a survey finds in the place of a folder: none, one of the torrent's, or one that leads elsewhere. */
+type FolderKind = 'absent' | 'safe' | 'unsafe';
+
 export class DiskTasks {
   readonly #files: OpenFiles;
   readonly #faults: DiskFaults | null;
@@ -146,15 +149,16 @@ export class DiskTasks {
     const root = folderIdentity(job.root.path);
     const sizes = new Float64Array(job.paths.length).fill(-1);
     const mtimesMs = new Float64Array(job.paths.length);
-    const folders = new Map<string, boolean>();
+    const folders = new Map<string, FolderKind>();
     for (let i = 0; i < job.paths.length && root !== null; i++) {
       const path = job.paths[i]!;
-      const stat = this.#stat(path);
-      if (!stat) continue;
       const folder = dirname(path);
-      let isSafe = folders.get(folder);
-      if (isSafe === undefined) folders.set(folder, (isSafe = isContained(job.root, path)));
-      sizes[i] = stat.isFile() && isSafe ? stat.size : -2;
+      let kind = folders.get(folder);
+      if (kind === undefined) folders.set(folder, (kind = this.#kindOf(folder, job.root, path)));
+      // A new torrent of thousands of files has a folder that is not there: one look instead of thousands.
+      const stat = kind === 'absent' ? undefined : this.#stat(path);
+      if (!stat) continue;
+      sizes[i] = stat.isFile() && kind === 'safe' ? stat.size : -2;
       mtimesMs[i] = stat.mtimeMs;
     }
     const part = root === null ? undefined : this.#stat(job.partPath);
@@ -162,6 +166,11 @@ export class DiskTasks {
       part?.isFile() === true ? new Uint8Array(Math.min(part.size, job.partHeaderLength)) : null;
     if (partHeader) this.#read(job.partPath, job.root, 0, partHeader);
     return { root, sizes, mtimesMs, partHeader, partMtimeMs: part?.mtimeMs ?? 0 };
+  }
+
+  #kindOf(folder: string, root: DiskRoot, path: string): FolderKind {
+    if (!this.#stat(folder)) return 'absent';
+    return isContained(root, path) ? 'safe' : 'unsafe';
   }
 
   #stat(path: string): Stats | undefined {

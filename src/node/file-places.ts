@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { FileMap } from '../metainfo/file-map.ts';
 import type { FileSlice } from '../metainfo/file-map.ts';
 import type { MetaInfo } from '../metainfo/metainfo.ts';
@@ -31,12 +31,15 @@ export class FilePlaces {
   readonly dir: string;
   readonly parts: PartIndex;
   readonly #metaInfo: MetaInfo;
+  /** `dir` with a separator at its end. */
+  readonly #prefix: string;
   readonly #map: FileMap;
   readonly #states: number[];
   #wanted: readonly boolean[];
 
   constructor(metaInfo: MetaInfo, dir: string) {
     this.dir = resolve(dir);
+    this.#prefix = this.dir.endsWith(sep) ? this.dir : this.dir + sep;
     this.parts = new PartIndex(metaInfo.infoHash, metaInfo.pieceLength, metaInfo.pieceCount);
     this.#metaInfo = metaInfo;
     this.#map = new FileMap(metaInfo.files, metaInfo.geometry);
@@ -49,8 +52,10 @@ export class FilePlaces {
     return this.#metaInfo.files.map((_, file) => this.pathOf(file));
   }
 
+  /** Paths of torrents are clean, so there is nothing to normalize. */
   pathOf(file: number): string {
-    return join(this.dir, this.#metaInfo.files[file]!.path);
+    const { path } = this.#metaInfo.files[file]!;
+    return this.#prefix + (sep === '/' ? path : path.replaceAll('/', sep));
   }
 
   get partPath(): string {

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { sep } from 'node:path';
+import { dirname, sep } from 'node:path';
 import type { DiskFaults } from './disk-faults.ts';
 import { checkContained, ensureParent } from './safe-path.ts';
 import type { FolderIdentity } from './safe-path.ts';
@@ -34,6 +34,9 @@ export class OpenFiles {
   #capacity: number;
   readonly #faults: DiskFaults | null;
   readonly #files = new Map<string, OpenFile>();
+  /** A folder that was looked at, and for which job: what was seen for one is not believed for the next. */
+  #safeFor: DiskRoot | null = null;
+  #safeFolder = '';
 
   /** @param capacity Files kept open at once; shrinks by itself when the process runs out of descriptors. */
   constructor(capacity: number, faults: DiskFaults | null = null) {
@@ -62,6 +65,7 @@ export class OpenFiles {
 
   /**
    * A descriptor to write to; valid until the next call. The file then has `length` bytes, without holes filled.
+   * @param root The same object for all files of a job, whose folders are then looked at once.
    * @param length Bytes of the whole file, or -1 if it grows by itself.
    * @param mayCreate False if the file was there before: one that vanished is not made again.
    * @throws StorageError
@@ -113,7 +117,8 @@ export class OpenFiles {
 
   /** Makes the file, or opens the one that another worker made or the survey overlooked. */
   #openOrCreate(path: string, root: DiskRoot): number {
-    ensureParent(root.path, root.known, path, this.#faults);
+    if (!this.#isSafe(path, root)) ensureParent(root.path, root.known, path, this.#faults);
+    this.#noteSafe(path, root);
     try {
       return this.#open(path, constants.O_CREAT | constants.O_EXCL | RDWR, 'create');
     } catch (error) {
@@ -123,8 +128,18 @@ export class OpenFiles {
   }
 
   #openExisting(path: string, root: DiskRoot): number {
-    checkContained(root.path, path);
+    if (!this.#isSafe(path, root)) checkContained(root.path, path);
+    this.#noteSafe(path, root);
     return this.#open(path, RDWR, 'write to');
+  }
+
+  #isSafe(path: string, root: DiskRoot): boolean {
+    return root === this.#safeFor && dirname(path) === this.#safeFolder;
+  }
+
+  #noteSafe(path: string, root: DiskRoot): void {
+    this.#safeFor = root;
+    this.#safeFolder = dirname(path);
   }
 
   /** Opens; at the limit of descriptors it first closes files of our own. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, truncateSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { SurveyResult } from '../../src/node/disk-jobs.ts';
 import { DiskFaults, type DiskOperation } from '../../src/node/disk-faults.ts';
 import { DiskTasks } from '../../src/node/disk-tasks.ts';
 import { OpenFiles } from '../../src/node/open-files.ts';
@@ -94,6 +95,26 @@ test('many small files are made with a call to open, one for their length and on
   expect(disk.counts).toEqual({ mkdir: 1, open: count, truncate: count, write: count });
   const last = join(folder.path, `album/${count - 1}`);
   expect(readFileSync(last).equals(Buffer.from(bytes.subarray(-length)))).toBe(true);
+});
+
+test('of thousands of files in a folder that is not there, the folder is looked at, and no file', () => {
+  const paths = Array.from({ length: 5_000 }, (_, i) => join(folder.path, 'album', `disc ${i % 2}`, `${i}`));
+  const root = { path: folder.path, known: null };
+  const job = {
+    kind: 'survey',
+    root,
+    paths,
+    partPath: join(folder.path, 'part'),
+    partHeaderLength: 10,
+  } as const;
+  expect(tasks.run(job)).toMatchObject({ ok: true, result: { sizes: new Float64Array(5_000).fill(-1) } });
+  expect(disk.counts).toEqual({ stat: 3 });
+  mkdirSync(join(folder.path, 'album', 'disc 1'), { recursive: true });
+  writeFileSync(paths[3]!, '1234');
+  const answer = tasks.run(job);
+  expect(answer.ok && (answer.result as SurveyResult).sizes.subarray(0, 5)).toEqual(
+    new Float64Array([-1, -1, -1, 4, -1]),
+  );
 });
 
 test('a stretch of pieces is hashed with one call for every 256 KiB, whatever the length of its pieces', () => {

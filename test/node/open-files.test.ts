@@ -61,6 +61,18 @@ describe('opening for writing', () => {
     expect(readdirSync(root.path)).toEqual([]);
   });
 
+  test('what was seen of a folder for one job is not believed for the next', () => {
+    const job = (): DiskRoot => ({ path: root.path, known: folderIdentity(root.path) });
+    const first = job();
+    files.forWriting(inside('t/a'), first, 1, true);
+    files.forWriting(inside('t/b'), first, 1, true);
+    rmSync(inside('t'), { recursive: true });
+    symlinkSync(folder.path, inside('t'));
+    expect(codeOf(() => files.forWriting(inside('t/c'), job(), 1, true))).toBe('ERR_UNSAFE_PATH');
+    expect(codeOf(() => files.forWriting(inside('t/c'), job(), 1, false))).toBe('ERR_UNSAFE_PATH');
+    expect(existsSync(join(folder.path, 'c'))).toBe(false);
+  });
+
   test('does not make a file anew that was there before', () => {
     expect(codeOf(() => files.forWriting(inside('gone'), root, 5, false))).toBe('ERR_FILE_MISSING');
     expect(existsSync(inside('gone'))).toBe(false);
