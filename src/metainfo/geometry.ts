@@ -53,7 +53,9 @@ export class PieceGeometry {
   }
 
   pieceLengthOf(piece: number): number {
-    return piece === this.pieceCount - 1 ? this.lastPieceLength : this.pieceLength;
+    // Both are read for every piece: compiled code that never saw the last one would be thrown away there.
+    const { pieceLength, lastPieceLength } = this;
+    return piece === this.pieceCount - 1 ? lastPieceLength : pieceLength;
   }
 
   /** Offset of a piece's first byte in the content. */

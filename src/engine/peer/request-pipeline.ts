@@ -47,7 +47,9 @@ export class RequestPipeline {
   #slowStart = true;
   #secondBytes = 0;
   #lastRate = 0;
-  #rate = 0;
+  // Never a small integer: V8 lays objects out anew when such a field gets its first fraction, a second after the start,
+  // and throws away all code compiled for them. Without this and the like a download compiles a third more (221, 165 ms).
+  #rate = -0;
   #serviceMeanMs = 0;
   #serviceDeviationMs = 0;
   #roundTripMs = Infinity;

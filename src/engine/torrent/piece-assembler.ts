@@ -64,7 +64,8 @@ export class PieceAssembler {
   }
 
   get(piece: number): PartialPiece | undefined {
-    if (this.#last?.piece === piece) return this.#last;
+    const last = this.#last;
+    if (last !== null && last.piece === piece) return last;
     const partial = this.#partials.get(piece);
     if (partial) this.#last = partial;
     return partial;
