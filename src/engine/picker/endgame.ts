@@ -166,9 +166,10 @@ export class Endgame {
         if (seconds < least) continue;
         const others = this.others(partial.piece * this.#geometry.blocksPerPiece + block);
         if (others.length + 1 >= maxOwners) continue;
-        // A request of our own among them ends it too: we would not wait for ourselves.
         for (const { slot, ticket } of others) {
-          seconds = Math.min(seconds, secondsUntil(this.#peers.at(slot), ticket, state));
+          // A second request of ours would get no second answer, and be waited for until we take the peer for dead.
+          if (slot === entry.slot) seconds = 0;
+          else seconds = Math.min(seconds, secondsUntil(this.#peers.at(slot), ticket, state));
         }
         if (seconds >= least) candidates.push({ partial, block, seconds });
       }

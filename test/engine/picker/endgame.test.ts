@@ -119,6 +119,19 @@ describe('which blocks are asked for twice', () => {
     expect(lab.pick(idle, 1)).toEqual([[0, 1]]);
   });
 
+  test('not twice of the same peer, however long it has been silent itself', () => {
+    const { lab, owner } = allRequested(2, 10_000);
+    const second = lab.joinSeed(10_000);
+    for (const peer of [owner, second]) Object.assign(peer, { silentSince: lab.now });
+    const asked: [number, number][] = [];
+    for (let i = 0; i < 20; i++) {
+      lab.now += 1000;
+      asked.push(...lab.pick(second, 4));
+    }
+    expect(asked.length).toBe(2);
+    expect(new Set(asked.map(String)).size).toBe(2);
+  });
+
   test('never a block of a piece that the peer lacks, or that is skipped', () => {
     const lab = new PickerLab(2, 4);
     const slow = lab.joinSeed(100);
