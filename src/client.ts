@@ -4,9 +4,9 @@ import { mkdir, realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createTorrent, type CreateOptions } from './create-torrent.ts';
 import { DhtHandle } from './dht-handle.ts';
-import { Engine } from './engine/engine.ts';
+import type { Engine } from './engine/engine.ts';
 import type { DhtDriver, DhtOptions } from './engine/discovery/dht-driver.ts';
-import { PendingTorrent } from './engine/metadata/pending-torrent.ts';
+import type { PendingTorrent } from './engine/metadata/pending-torrent.ts';
 import type { TorrentObserver, TorrentOptions } from './engine/torrent/torrent-options.ts';
 import { StorageError, UsageError } from './errors.ts';
 import type { ClientEvents } from './events.ts';
@@ -15,7 +15,7 @@ import type { MetaInfo } from './metainfo/metainfo.ts';
 import { parseInfo } from './metainfo/parse-torrent.ts';
 import { deleteData } from './node/delete-data.ts';
 import { DhtState, type DhtMemory } from './node/dht-state.ts';
-import { openNodeWorld, type NodeWorld } from './node/node-world.ts';
+import type { NodeWorld } from './node/node-world.ts';
 import { defaultStateDir } from './node/state-dir.ts';
 import { takeStateLock, type StateLock } from './node/state-lock.ts';
 import { toStorageError } from './node/storage-errors.ts';
@@ -70,6 +70,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   #closing: Promise<void> | null = null;
 
   private constructor(
+    EngineClass: typeof Engine,
     options: ResolvedOptions,
     world: NodeWorld,
     stateDir: string | null,
@@ -81,7 +82,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     this.#world = world;
     this.#dhtState = dhtState;
     const dhtNode = options.dht ? dhtOptions(options, dhtState) : null;
-    this.#engine = new Engine(world, {
+    this.#engine = new EngineClass(world, {
       ...options,
       dhtNode,
       clientName: `torrent-ts ${VERSION}`,
@@ -103,10 +104,14 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       resolved.stateDir === false
         ? null
         : (resolved.stateDir ?? defaultStateDir(process.env, process.platform));
+    // Loaded with the first client: who makes, checks or reads torrents needs none of it, and starts a tenth sooner. The
+    // world comes first, because it starts a thread, which takes longer than to load the engine meanwhile.
+    const { openNodeWorld } = await import('./node/node-world.ts');
     const world = await openNodeWorld(resolved, stateDir);
     const keepsDht = resolved.dht && stateDir !== null && world.resume !== null;
     const dhtState = keepsDht ? await DhtState.open(stateDir, world.resume) : null;
-    return new Client(resolved, world, stateDir, dhtState);
+    const { Engine } = await import('./engine/engine.ts');
+    return new Client(Engine, resolved, world, stateDir, dhtState);
   }
 
   /** By info hash, 40 hexadecimal digits. */
@@ -171,7 +176,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       same.addFoundWebSeeds(webSeeds);
       same.addWebSeeds(ownWebSeeds);
       const { engineTorrent } = same;
-      if ('infoBytes' in found && engineTorrent instanceof PendingTorrent) engineTorrent.supply(found);
+      if ('infoBytes' in found && 'supply' in engineTorrent) engineTorrent.supply(found);
       return same;
     }
     const withOwn = { ...options, webSeeds, usesWebSeeds: named !== false };

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import type { PendingTorrent } from './engine/metadata/pending-torrent.ts';
-import { Torrent } from './engine/torrent/torrent.ts';
+import type { Torrent } from './engine/torrent/torrent.ts';
 import type { TorrentObserver } from './engine/torrent/torrent-options.ts';
 import { TimeoutError, UsageError, type TorrentTsError } from './errors.ts';
 import type {
@@ -297,7 +297,7 @@ export class TorrentHandle extends EventEmitter<TorrentEvents> {
   /** The torrent, unless its metadata is still awaited. */
   get #known(): Torrent | null {
     const torrent = this.#engineTorrent;
-    return torrent instanceof Torrent ? torrent : null;
+    return 'metaInfo' in torrent ? torrent : null;
   }
 
   get #isComplete(): boolean {
