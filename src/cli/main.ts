@@ -66,7 +66,10 @@ class CliProcess {
       terminal: this.#terminal,
       interrupt: this.#interrupt,
       library: loadLibrary,
-      stdin: process.stdin,
+      // Made when asked for: it takes some milliseconds, and is seldom read.
+      get stdin() {
+        return process.stdin;
+      },
       commandLine: this.#args,
       now: () => performance.now(),
     };
