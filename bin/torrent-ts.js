@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Parsed by every Node there is: no static import, no syntax newer than 2015 before the version is known.
+// Parsed by every Node there is: no syntax newer than 2015.
 var version = process.versions.node.split('.').map(Number);
 if (version[0] < 20 || (version[0] === 20 && version[1] < 19)) {
   console.error(
@@ -7,7 +7,5 @@ if (version[0] < 20 || (version[0] === 20 && version[1] < 19)) {
   );
   process.exit(1);
 } else {
-  import('../dist/command-line/main.js').then(function (cli) {
-    return cli.main(process.argv.slice(2));
-  });
+  require('../dist/command-line/start.js').start(process.argv.slice(2));
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
@@ -18,7 +18,7 @@ const node = (...args: string[]): Promise<string> => run(process.execPath, args,
 
 test('holds the built program, its types and its documents, and nothing else', () => {
   const expected =
-    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/torrent-ts\.js|dist\/.+\.(js|d\.ts)|dist\/command-line\/THIRD-PARTY-LICENSES\.txt)$/;
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|bin\/torrent-ts\.js|bin\/package\.json|dist\/command-line\/package\.json|dist\/.+\.(js|d\.ts)|dist\/command-line\/THIRD-PARTY-LICENSES\.txt)$/;
   expect(consumer.packed.filter((path) => !expected.test(path))).toEqual([]);
   for (const path of ['README.md', 'LICENSE', 'CHANGELOG.md', 'bin/torrent-ts.js', 'dist/index.d.ts']) {
     expect(consumer.packed).toContain(path);
@@ -101,7 +101,12 @@ test('runs from the command line', async () => {
   const bin = join(consumer.installed, 'bin/torrent-ts.js');
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
   expect(await node(bin, '--version')).toBe(version);
-  expect(await node(bin, '--help')).toContain('download');
+  const help = await node(bin, '--help');
+  expect(help).toContain('download');
+  // The first call leaves behind what was compiled of it, the second takes it.
+  const left = readdirSync(join(consumer.installed, 'dist/command-line'));
+  expect(left.filter((name) => name.startsWith('help-') && name.endsWith('.cache'))).toHaveLength(1);
+  expect(await node(bin, '--help')).toBe(help);
 });
 
 test('passes publint', async () => {

@@ -6,7 +6,9 @@
  * neither (a server that switches protocols unasked). Whatever comes first decides; all later events find the case
  * closed and the socket destroyed.
  */
+import { get as getPlain } from 'node:http';
 import type { ClientRequest, IncomingHttpHeaders } from 'node:http';
+import { get as getSecure } from 'node:https';
 import type { RequestOptions } from 'node:https';
 import type { LookupFunction, TcpSocketConnectOpts } from 'node:net';
 import { TrackerError } from '../errors.ts';
@@ -46,9 +48,8 @@ type GetOptions = RequestOptions &
 
 /** @throws whatever went wrong, or the signal's reason. */
 export async function exchange(options: ExchangeOptions, signal: AbortSignal): Promise<HttpAnswer> {
-  // Loaded with the first request: `--help` need not pay for HTTP, nor plain HTTP for TLS.
   const get: (options: GetOptions) => ClientRequest =
-    options.url.protocol === 'https:' ? (await import('node:https')).get : (await import('node:http')).get;
+    options.url.protocol === 'https:' ? getSecure : getPlain;
   signal.throwIfAborted();
   return receive(get(getOptions(options)), options, signal);
 }

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CodeCache } from './code-cache.ts';
+
+/**
+ * How the bundled command line starts: a loader for the CommonJS files beside this one that hands V8 what it compiled of
+ * them before. It exists for speed alone; `main.ts` is where the program begins.
+ */
+
+interface Chunk {
+  exports: unknown;
+}
+
+type ChunkFunction = (
+  module: Chunk,
+  exports: unknown,
+  require: (id: string) => unknown,
+  __filename: string,
+) => void;
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const requireOther = createRequire(import.meta.url);
+
+/** The process of the command line, from its arguments to its exit code. */
+export async function start(args: readonly string[]): Promise<void> {
+  const command = args.find((arg) => /^[a-z]+$/.test(arg)) ?? 'help';
+  const cache = new CodeCache(HERE, command);
+  // Only after success: so there are no more caches than there are commands, whatever is typed.
+  process.on('exit', (code) => {
+    if (code === 0) cache.save();
+  });
+  const chunks = new Map<string, Chunk>();
+  const load = (id: string): unknown => {
+    if (!id.startsWith('./')) return requireOther(id);
+    let chunk = chunks.get(id);
+    if (!chunk) {
+      chunk = { exports: {} };
+      chunks.set(id, chunk);
+      const file = join(HERE, id);
+      const run = cache.compile(file, readFileSync(file)).runInThisContext() as ChunkFunction;
+      run(chunk, chunk.exports, load, file);
+    }
+    return chunk.exports;
+  };
+  const { main } = load('./main.js') as typeof import('./main.ts');
+  await main(args);
+}
