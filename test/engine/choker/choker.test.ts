@@ -434,16 +434,40 @@ describe('while seeding', () => {
     expect(next.every((peer) => unchoked.includes(peer))).toBe(true);
   });
 
-  test('those who pass on soon what they get keep their slots beyond their turn, and the others come by lot', () => {
+  test('those who pass on soon what they get keep their slots beyond their turn, and strangers come by lot', () => {
     const lab = new ChokeLab(4);
     lab.seeding = true;
-    const slow = lab.addMany(20, { spreadMs: 20_000 });
+    const strangers = lab.addMany(10);
+    lab.addMany(10, { spreadMs: 20_000 });
     const soon = lab.addMany(4, { spreadMs: 500 });
-    for (let round = 0; round < 10; round++) {
+    const tried = new Set<TestPeer>();
+    for (let round = 0; round < 31; round++) {
       const unchoked = lab.round();
+      expect(unchoked.length).toBe(5);
       expect(unchoked).toEqual(expect.arrayContaining(soon));
-      expect(unchoked.filter((peer) => slow.includes(peer)).length).toBe(1);
+      for (const peer of unchoked) if (!soon.includes(peer)) tried.add(peer);
     }
+    expect([...tried].every((peer) => strangers.includes(peer))).toBe(true);
+    expect(tried.size).toBe(10);
+  });
+
+  test('a stranger in the optimistic slot that turns out to hoard leaves it at the next round', () => {
+    const lab = new ChokeLab(4);
+    lab.seeding = true;
+    lab.addMany(4, { spreadMs: 500 });
+    lab.addMany(2);
+    lab.round();
+    const [tried] = lab.choker.optimistic;
+    tried!.spreadMs = 20_000;
+    expect(lab.round()).not.toContain(tried);
+    expect(lab.unchoked().length).toBe(5);
+  });
+
+  test('those who keep all to themselves are served all the same when there is nobody else', () => {
+    const lab = new ChokeLab(4);
+    lab.seeding = true;
+    lab.addMany(10, { spreadMs: 20_000 });
+    expect(lab.round().length).toBe(4);
   });
 
   test('each peer keeps its slot until its quota is sent, then the one that has waited longest follows', () => {
