@@ -105,7 +105,9 @@ export class ChokeRounds {
     this.#sentBytes += bytes;
     if (this.#sentBytes < RECOUNT_BYTES) return;
     this.#sentBytes = 0;
-    this.#countSlots(this.#isServing, this.#host.now());
+    const now = this.#host.now();
+    this.#countSlots(this.#isServing, now);
+    this.firstCopies.wake(now);
   }
 
   onGone(session: PeerSession): void {

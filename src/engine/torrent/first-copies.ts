@@ -109,6 +109,7 @@ export class FirstCopies {
   #generous: ServerPeer | null = null;
   #leastUnspread = Infinity;
   #hungerAt = -Infinity;
+  #wokenAt = -Infinity;
   /** Bytes per second. */
   #bestRate = 0;
   readonly #recipients = new Map<ServerPeer, Recipient>();
@@ -231,6 +232,13 @@ export class FirstCopies {
     const promised = this.#recipients.get(peer)?.promised.get(piece);
     if (promised && promised.leftBytes < this.#parts.geometry.pieceLengthOf(piece)) return true;
     return !this.#isOutdone(peer, now);
+  }
+
+  /** Those who had to wait for others are asked about again: on a fast uplink pieces spread many times a second. */
+  wake(now: number): void {
+    if (this.#fates === null || now - this.#wokenAt < HUNGER_MS) return;
+    this.#wokenAt = now;
+    for (const [peer, { waitsSince }] of this.#recipients) if (waitsSince !== Infinity) peer.server.pump();
   }
 
   /** Milliseconds that the peer takes until somebody else has what it got from us; 0 if nothing is known. */

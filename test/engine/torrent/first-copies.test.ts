@@ -134,7 +134,7 @@ describe('a peer that keeps to itself what the only seed gave it', () => {
     second(true);
     hoarder.heard();
     ask(bench, hoarder, next, 0);
-    return { second, isServed, tell: () => got.forEach((piece) => other.say((sink) => sink.onHave(piece))) };
+    return { bench, other, got, second, isServed, tell: () => got.forEach((piece) => other.say((sink) => sink.onHave(piece))) };
   }
 
   test('waits while another takes as much, until a piece is seen elsewhere', () => {
@@ -143,6 +143,16 @@ describe('a peer that keeps to itself what the only seed gave it', () => {
     expect(isServed()).toBe(false);
     tell();
     second(true);
+    expect(isServed()).toBe(true);
+  });
+
+  test('goes on within the second on a fast uplink', () => {
+    const { bench, second, isServed, tell, other, got } = stage();
+    for (let i = 0; i < 10; i++) second(true);
+    tell();
+    bench.clock.advance(100);
+    expect(isServed()).toBe(false);
+    for (let bytes = 0; bytes < 1_048_576; bytes += 2 * BLOCK) take(bench, other, got[0]!);
     expect(isServed()).toBe(true);
   });
 
