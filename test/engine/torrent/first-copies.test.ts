@@ -134,7 +134,14 @@ describe('a peer that keeps to itself what the only seed gave it', () => {
     second(true);
     hoarder.heard();
     ask(bench, hoarder, next, 0);
-    return { bench, other, got, second, isServed, tell: () => got.forEach((piece) => other.say((sink) => sink.onHave(piece))) };
+    return {
+      bench,
+      other,
+      got,
+      second,
+      isServed,
+      tell: () => got.forEach((piece) => other.say((sink) => sink.onHave(piece))),
+    };
   }
 
   test('waits while another takes as much, until a piece is seen elsewhere', () => {
