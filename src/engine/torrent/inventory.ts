@@ -1,5 +1,6 @@
 import type { StorageError, TorrentTsError } from '../../errors.ts';
 import type { TorrentStorage } from '../../ports.ts';
+import type { PieceSet } from '../../util/piece-set.ts';
 import { FileChecker } from './file-checker.ts';
 import type { ResumeKeeper, StartingPoint } from './resume-keeper.ts';
 import type { TorrentObserver } from './torrent-options.ts';
@@ -55,14 +56,17 @@ export class Inventory {
     return this.#checker?.progress ?? 0;
   }
 
-  /** @param readsPieces False to take only what is remembered: the torrent is not to work yet. */
-  take(trust: 'resume' | 'check', readsPieces: boolean): void {
+  /**
+   * @param readsPieces False to take only what is remembered: the torrent is not to work yet.
+   * @param had What this run had, of which the record may not know all.
+   */
+  take(trust: 'resume' | 'check', readsPieces: boolean, had: PieceSet): void {
     this.interrupt();
     this.#isComplete = false;
     this.#readsPieces = readsPieces;
     const run = this.#run;
     const warn = (error: TorrentTsError): void => this.#observer.onWarning(error);
-    this.#resume.load(trust, warn, (start) => {
+    this.#resume.load(trust, had, warn, (start) => {
       if (run !== this.#run) return;
       if (start instanceof Error) {
         this.#events.onChecked(start, false);

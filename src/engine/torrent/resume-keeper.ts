@@ -76,16 +76,22 @@ export class ResumeKeeper {
     this.#observer = observer;
   }
 
-  /** Finds out what has to be read. `onWarning` hears of a record that was there but cannot be used. */
+  /**
+   * Finds out what has to be read.
+   * @param had Pieces worth reading even if the record does not name them: a pause writes one while the last are on
+   * their way to the disk.
+   * @param onWarning Hears of a record that was there but cannot be used.
+   */
   load(
     trust: 'resume' | 'check',
+    had: PieceSet,
     onWarning: (error: TorrentTsError) => void,
     done: (start: StartingPoint | StorageError) => void,
   ): void {
     const stat = (record: ResumeRecord | null): void => {
       this.#storage.stat((stats) => {
         if (stats instanceof Error) done(stats);
-        else done(this.#startingPoint(trust === 'check' ? null : record, stats));
+        else done(this.#startingPoint(trust === 'check' ? null : record, stats, had));
       });
     };
     const store = this.#store;
@@ -95,7 +101,7 @@ export class ResumeKeeper {
     }
     // What is being saved is newer than what could be read.
     if (this.#saving) {
-      this.#loads.push(() => this.load(trust, onWarning, done));
+      this.#loads.push(() => this.load(trust, had, onWarning, done));
       return;
     }
     store.load(this.#key, (bytes) => {
@@ -199,7 +205,7 @@ export class ResumeKeeper {
     this.#isFailing = error !== null;
   }
 
-  #startingPoint(record: ResumeRecord | null, stats: readonly FileStat[]): StartingPoint {
+  #startingPoint(record: ResumeRecord | null, stats: readonly FileStat[], had: PieceSet): StartingPoint {
     const { pieceCount, files } = this.#metaInfo;
     const trusted = record ? trustedPieces(record, stats, this.#metaInfo) : new PieceSet(pieceCount);
     // Pieces of files that changed, or that nothing is known of, and that have bytes on disk.
@@ -211,6 +217,10 @@ export class ResumeKeeper {
       const { first, end } = map.piecesOf(file.index);
       for (let piece = first; piece < end; piece++) suspect.add(piece);
     }
+    had.forEach((piece) => {
+      if (trusted.has(piece)) return;
+      if (map.pieceSlices(piece).every(({ file }) => stats[file]!.size > 0)) suspect.add(piece);
+    });
     const toCheck: number[] = [];
     suspect.forEach((piece) => {
       if (!trusted.has(piece)) toCheck.push(piece);

@@ -366,8 +366,9 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
     if (this.state !== 'metadata') this.#supply.leave('torrent-stopped');
     this.#lifecycle.to('checking');
     this.#disk.forgetReadError();
-    this.picker.have.clone().forEach((piece) => this.#pieces.lose(piece));
-    this.#inventory.take(trust, readsPieces);
+    const had = this.picker.have.clone();
+    had.forEach((piece) => this.#pieces.lose(piece));
+    this.#inventory.take(trust, readsPieces, had);
   }
 
   onRecord({ record, trusted }: StartingPoint): void {

@@ -160,6 +160,36 @@ describe('a paused torrent', () => {
     expect(added.state).toBe('seeding');
   });
 
+  test('keeps a piece that reached the disk after the pause, which its record does not name', () => {
+    const bench = new EngineBench();
+    const added = bench.add(torrent);
+    bench.settle();
+    const peer = bench.seeder(torrent);
+    const asked = peer.requests();
+    const { piece } = asked[0]!;
+    bench.disk.held = [];
+    for (const { begin, length } of asked.filter((request) => request.piece === piece)) {
+      peer.give(piece, begin, torrent.piece(piece).slice(begin, begin + length));
+    }
+    expect(bench.disk.held).toHaveLength(1);
+    added.pause();
+    while (bench.disk.held.length > 0) {
+      bench.disk.held.shift()!();
+      bench.settle();
+    }
+    bench.disk.held = null;
+    bench.settle();
+    expect(added.state).toBe('paused');
+    expect(added.stats().piecesDone).toBe(1);
+    const reading = decodeResume(bench.store.records.get(torrent.metaInfo.infoHashHex)!, torrent.metaInfo);
+    expect(reading.ok && reading.record.have.count).toBe(0);
+    added.resume();
+    bench.settle();
+    expect(added.state).toBe('downloading');
+    expect(added.stats().piecesDone).toBe(1);
+    expect(bench.disk.checks).toBe(1);
+  });
+
   test('stays paused after a recheck', () => {
     const bench = complete();
     const [added] = bench.engine.torrents.values();
