@@ -64,9 +64,14 @@ export class DhtFollow implements Follow {
     return this.#isStopped ? Infinity : this.#nextAt;
   }
 
+  get #letsTrackersTry(): boolean {
+    return this.subject.mayWait === true && !this.#hasWaited && this.#startedAt === -Infinity;
+  }
+
   announceNow(): void {
     // A hungry torrent says so every second: that does not shorten what it has to wait.
-    if (this.#unsettled === 0) this.#reschedule(Math.min(this.#nextAt, this.#startedAt + this.#hungryGap));
+    if (this.#unsettled === 0 && !this.#letsTrackersTry)
+      this.#reschedule(Math.min(this.#nextAt, this.#startedAt + this.#hungryGap));
   }
 
   stop(): void {
@@ -78,7 +83,7 @@ export class DhtFollow implements Follow {
 
   /** We know more of the network than when we looked last. */
   onNetworkGrew(): void {
-    if (this.#unsettled > 0 || !this.subject.isHungry()) return;
+    if (this.#unsettled > 0 || this.#letsTrackersTry || !this.subject.isHungry()) return;
     this.#hungryGap = HUNGRY_FIRST_MS;
     this.#reschedule(this.#host.now());
   }
