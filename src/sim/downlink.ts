@@ -1,5 +1,5 @@
-import { Heap } from '../util/heap.ts';
 import { Queue } from '../util/queue.ts';
+import { Arrivals } from './arrivals.ts';
 import type { AnyFlow, Unit, UnitTarget } from './flow.ts';
 import { Line } from './line.ts';
 
@@ -10,9 +10,8 @@ import { Line } from './line.ts';
  * nothing that arrived, it plans for the block that arrives first, and changes the plan if one overtakes it.
  */
 export class Downlink extends Line implements UnitTarget {
-  /** Units on their way, by the time of their last byte. */
-  readonly #smallInFlight = new Heap<Unit>();
-  readonly #bulkInFlight = new Heap<Unit>();
+  readonly #smallInFlight = new Arrivals();
+  readonly #bulkInFlight = new Arrivals();
   /** Flows with blocks that have arrived and wait to be received. */
   readonly #waiting = new Queue<AnyFlow>();
   /** The block to finish next. */
@@ -47,12 +46,12 @@ export class Downlink extends Line implements UnitTarget {
       return;
     }
     this.#inFlightBytes += unit.bytes;
-    if (!unit.isBulk) this.#smallInFlight.push(unit.lastByteMs, unit);
+    if (!unit.isBulk) this.#smallInFlight.push(unit);
     else if (this.#planned === null) this.#planFor(unit);
     else if (this.#overtakesPlan(unit)) {
-      this.#bulkInFlight.push(this.#planned.lastByteMs, this.#planned);
+      this.#bulkInFlight.push(this.#planned);
       this.#planFor(unit);
-    } else this.#bulkInFlight.push(unit.lastByteMs, unit);
+    } else this.#bulkInFlight.push(unit);
     this.#wakeInTime();
   }
 
@@ -81,7 +80,7 @@ export class Downlink extends Line implements UnitTarget {
   }
 
   #wakeInTime(): void {
-    this.wakeBy(Math.min(this.#smallInFlight.minKey, this.#plannedAt));
+    this.wakeBy(Math.min(this.#smallInFlight.nextMs, this.#plannedAt));
   }
 
   protected override run(): void {
@@ -95,8 +94,8 @@ export class Downlink extends Line implements UnitTarget {
   }
 
   #landSmall(now: number): void {
-    while (this.#smallInFlight.minKey <= now && !this.isDown) {
-      const unit = this.#smallInFlight.pop()!;
+    while (this.#smallInFlight.nextMs <= now && !this.isDown) {
+      const unit = this.#smallInFlight.shift()!;
       if (this.#planned !== null) this.#owedMs += this.takesMs(unit.bytes);
       else this.#freeAt = Math.max(this.#freeAt, unit.firstByteMs) + this.takesMs(unit.bytes);
       this.#land(unit);
@@ -120,8 +119,8 @@ export class Downlink extends Line implements UnitTarget {
   }
 
   #queueArrived(now: number): void {
-    while (this.#bulkInFlight.minKey <= now) {
-      const unit = this.#bulkInFlight.pop()!;
+    while (this.#bulkInFlight.nextMs <= now) {
+      const unit = this.#bulkInFlight.shift()!;
       unit.flow.arrived.push(unit);
       if (unit.flow.arrived.length === 1) this.#waiting.push(unit.flow);
     }
@@ -130,7 +129,7 @@ export class Downlink extends Line implements UnitTarget {
   #planNext(): void {
     const flow = this.#waiting.shift();
     if (flow === undefined) {
-      const unit = this.#bulkInFlight.pop();
+      const unit = this.#bulkInFlight.shift();
       if (unit !== undefined) this.#planFor(unit);
       return;
     }

@@ -71,6 +71,9 @@ export interface Unit {
   lastByteMs: number;
   /** It has passed the downlink. */
   hasLanded: boolean;
+  /** Its neighbours among the units on their way to the same host: see `Arrivals`. */
+  earlier: Unit | null;
+  later: Unit | null;
 }
 
 /** A flow, whatever it carries. */
@@ -105,6 +108,8 @@ class FlowUnit<P extends Parcel<P>> implements Unit {
   firstByteMs = 0;
   lastByteMs = 0;
   hasLanded = false;
+  earlier: Unit | null = null;
+  later: Unit | null = null;
   next: FlowUnit<P> | null = null;
 
   constructor(flow: AnyFlow, first: P, last: P, bytes: number, isBulk: boolean) {

@@ -200,6 +200,7 @@ export class SimLink
       source?.release();
       return;
     }
+    assert(this.#hasShakenHands, 'the handshake must be the first thing sent');
     const stamp = { x: 0, y: 0 };
     readStamp(block, stamp);
     const content = this.#network.carryContent ? block.slice() : null;
@@ -207,7 +208,7 @@ export class SimLink
     const parts = this.#network.splitBlocks
       ? BlockMessage.inTwo(sent, source)
       : BlockMessage.whole(sent, source);
-    for (const part of parts) this.#send(part);
+    for (const part of parts) this.#out.send(part);
     if (this.queuedBytes > SEND_HIGH_WATER) this.#isCongested = true;
   }
 
@@ -304,8 +305,7 @@ export class SimLink
   #send(message: SimMessage): void {
     if (this.#state !== 'open') return;
     assert(this.#hasShakenHands, 'the handshake must be the first thing sent');
-    if (message instanceof BlockMessage) this.#out.send(message);
-    else this.#out.sendSmall(message);
+    this.#out.sendSmall(message);
   }
 
   /** Says the last word. What waits to be sent goes out before it only if we leave in peace. */

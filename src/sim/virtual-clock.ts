@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../ports.ts';
-import { assert } from '../util/assert.ts';
+import { AssertionError } from '../util/assert.ts';
 import { Heap } from '../util/heap.ts';
 import { Queue } from '../util/queue.ts';
 
@@ -89,10 +89,7 @@ export class VirtualClock implements Clock {
       event.fn = null;
       this.#turn++;
       this.#turnsOfInstant++;
-      assert(
-        this.#turnsOfInstant <= TURNS_PER_INSTANT_MAX,
-        `the simulation is stuck at ${this.#now} ms: ${this.#turnsOfInstant} turns and no end`,
-      );
+      if (this.#turnsOfInstant > TURNS_PER_INSTANT_MAX) this.#failStuck();
       fn();
       return true;
     }
@@ -104,6 +101,13 @@ export class VirtualClock implements Clock {
     if (time > end || time === Infinity) return undefined;
     if (time > this.#now) this.#moveTo(time);
     return this.#later.pop();
+  }
+
+  /** The message is made here: made for each event in vain, it took 0.2 us of them. */
+  #failStuck(): never {
+    throw new AssertionError(
+      `the simulation is stuck at ${this.#now} ms: ${this.#turnsOfInstant} turns and no end`,
+    );
   }
 
   #moveTo(time: number): void {
