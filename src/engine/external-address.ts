@@ -48,6 +48,8 @@ export class ExternalAddress {
     votes.set(voice, host);
     const [oldest] = votes.keys();
     if (votes.size > VOTERS_MAX) votes.delete(oldest!);
+    // Who wins already wins with one vote more, even if the oldest one was for it too.
+    if (host === this.#winners.get(family)) return;
     const winner = winnerOf(votes);
     if (winner === null || winner === this.#winners.get(family)) return;
     this.#winners.set(family, winner);

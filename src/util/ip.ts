@@ -33,6 +33,7 @@ interface IpFacts {
   readonly canonical: string;
   /** Of the canonical one, as `ipaddr.js` names it. */
   readonly range: string;
+  readonly bytes: Uint8Array;
 }
 
 /** Addresses of peers come again and again: parsing them each time was 4 % of the CPU of a swarm of 30 that begins. */
@@ -45,7 +46,8 @@ function factsOf(host: string): IpFacts | null {
   const family = parsedFamily(host);
   if (family === 0) return null;
   const ip = ipaddr.process(host);
-  const facts = { family, canonical: ip.toString(), range: ip.range() };
+  const bytes = Uint8Array.from(ip.toByteArray());
+  const facts = { family, canonical: ip.toString(), range: ip.range(), bytes };
   if (known.size >= FACTS_MAX) known.clear();
   known.set(host, facts);
   return facts;
@@ -58,8 +60,7 @@ function parsedFamily(host: string): IpFamily | 0 {
 
 /** The 4 or 16 bytes of an address, or null. */
 export function ipToBytes(host: string): Uint8Array | null {
-  if (ipFamily(host) === 0) return null;
-  return Uint8Array.from(ipaddr.process(host).toByteArray());
+  return factsOf(host)?.bytes.slice() ?? null;
 }
 
 /** The text of 4 or 16 bytes, or null for any other length. */

@@ -29,6 +29,18 @@ describe('the extended handshake (BEP 10)', () => {
     expect(readExtendedHandshake(writeExtendedHandshake(v6))).toEqual(v6);
   });
 
+  test('is the same to all but for the address at which we see them', () => {
+    const to = (yourIp: string | null) => toText(writeExtendedHandshake({ ...full, yourIp }));
+    const all =
+      'd1:md11:ut_metadatai2e6:ut_pexi1ee13:metadata_sizei12345e1:pi6881e4:reqqi500e11:upload_onlyi1e';
+    expect(to(null)).toBe(`${all}1:v14:torrent-ts 0.1e`);
+    expect(to('65.66.67.68')).toBe(`${all}1:v14:torrent-ts 0.16:yourip4:ABCDe`);
+    expect(to(null)).toBe(`${all}1:v14:torrent-ts 0.1e`);
+    expect(toText(writeExtendedHandshake({ ...full, yourIp: null, uploadOnly: false }))).not.toContain(
+      'upload',
+    );
+  });
+
   test('leaves out what is not said', () => {
     expect(toText(writeExtendedHandshake(NO_EXTENSIONS))).toBe('d1:mde4:reqqi250ee');
     expect(readExtendedHandshake(utf8('de'))).toEqual(NO_EXTENSIONS);
