@@ -68,10 +68,12 @@ export class BlockRequester implements BlockWriter {
 
   /** Asks for more, as far as the window allows. */
   fill(now: number): void {
-    const { picker, mayRequest } = this.#host;
+    // Asked after each message of each peer, and mostly in vain: what is nearest comes first.
+    if (this.#peer.wantedCount === 0 || this.#refused) return;
     const allowed = this.#peer.theyChoke ? this.#allowed : null;
-    if (!mayRequest || this.#refused || this.#peer.wantedCount === 0) return;
     if (this.#peer.theyChoke && !allowed) return;
+    const { picker, mayRequest } = this.#host;
+    if (!mayRequest || this.pipeline.room <= 0) return;
     const cap =
       this.#host.tail.windowCap(this.pipeline.rate, this.pipeline.pathBlocks) - this.pipeline.outstanding;
     const room = Math.min(this.pipeline.room, cap);
