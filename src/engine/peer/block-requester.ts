@@ -218,12 +218,16 @@ export class BlockRequester implements BlockWriter {
     if (this.#suggested.length > SUGGESTED_MAX) this.#suggested.shift();
   }
 
-  /** Once a second: finds out whether the peer has stopped giving. `isDeaf`: our own limit kept us from hearing it. */
-  onBeat(now: number, isDeaf = false): void {
+  /**
+   * Once a second: finds out whether the peer has stopped giving.
+   * @param isDeaf Our own limit kept us from hearing it.
+   * @param wordsWaitSeconds How long what we say to it waits for what we send it.
+   */
+  onBeat(now: number, isDeaf = false, wordsWaitSeconds = 0): void {
     this.#refused = false;
     if (isDeaf) this.pipeline.excuseSilence(now);
     const before = this.pipeline.snubbed;
-    this.pipeline.onBeat(now);
+    this.pipeline.onBeat(now, wordsWaitSeconds);
     if (this.pipeline.snubbed && !before) this.#giveUpRequests();
     if (this.pipeline.outstanding === 0) this.starved = true;
   }

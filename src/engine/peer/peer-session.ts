@@ -1,4 +1,5 @@
 import type { PeerInfo, PeerSource } from '../../events.ts';
+import { BLOCK_LENGTH } from '../../util/block-length.ts';
 import { PieceSet } from '../../util/piece-set.ts';
 import { RateMeter } from '../../util/rate-meter.ts';
 import type { PeerAddress } from '../../util/ip.ts';
@@ -176,6 +177,11 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     return this.#upMeter?.rate(this.#host.now()) ?? 0;
   }
 
+  /** What we say waits until the block that the link holds has left. */
+  get #wordsWaitSeconds(): number {
+    return this.link.queuedBytes > 0 && this.upRate > 0 ? BLOCK_LENGTH / this.upRate : 0;
+  }
+
   get source(): PeerSource {
     return this.link.kind === 'web-seed' ? 'web-seed' : (this.known?.source ?? 'inbound');
   }
@@ -268,7 +274,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
       return;
     }
     this.#reading.refund();
-    this.requester.onBeat(now, this.#reading.isPaused);
+    this.requester.onBeat(now, this.#reading.isPaused, this.#wordsWaitSeconds);
     this.requester.fill(now);
   }
 

