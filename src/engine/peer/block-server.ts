@@ -144,10 +144,6 @@ export class BlockServer implements UploadHost {
     this.#host.rounds.onSent(bytes);
   }
 
-  mayGive(piece: number): boolean {
-    return this.#host.rounds.firstCopies.mayGive(this.#peer, piece, this.#host.now());
-  }
-
   onUnreadable(piece: number, begin: number, length: number): void {
     this.#reject(piece, begin, length);
   }

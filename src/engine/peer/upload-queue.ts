@@ -29,8 +29,6 @@ export interface UploadHost {
   /** What the peer takes, bytes per second. */
   readonly upRate: number;
   now(): number;
-  /** False while something else is more urgent; `pump` follows when that changes. */
-  mayGive(piece: number): boolean;
   /** A block was handed to the link. */
   onSent(piece: number, bytes: number): void;
   /** The bytes could not be read: refuse the request. */
@@ -139,7 +137,6 @@ export class UploadQueue implements ExtentWaiter, TokenWaiter {
     const linkBytesMax = Math.min(SEND_HIGH_WATER, Math.max(LINK_BYTES_MIN, upRate));
     while (this.#count > 0 && !this.#closed && !this.#waitingForTokens) {
       if (link.queuedBytes >= linkBytesMax) return;
-      if (!this.#bringUrgent()) return;
       const at = this.#slot(0);
       const piece = this.#ring[at]!;
       const begin = this.#ring[at + 1]!;
@@ -167,24 +164,6 @@ export class UploadQueue implements ExtentWaiter, TokenWaiter {
       link.piece(piece, begin, extent.slab.bytes.subarray(offset, offset + length), extent);
       this.#host.onSent(piece, length);
     }
-  }
-
-  /** Moves the first request that may be served now to the head; false if there is none. */
-  #bringUrgent(): boolean {
-    for (let i = 0; i < this.#count; i++) {
-      const at = this.#slot(i);
-      const piece = this.#ring[at]!;
-      if (!this.#host.mayGive(piece)) continue;
-      const begin = this.#ring[at + 1]!;
-      const length = this.#ring[at + 2]!;
-      for (let j = i; j > 0; j--) this.#copy(j - 1, j);
-      const head = this.#slot(0);
-      this.#ring[head] = piece;
-      this.#ring[head + 1] = begin;
-      this.#ring[head + 2] = length;
-      return true;
-    }
-    return false;
   }
 
   /** Starts reading what the queue asks for after its head. */

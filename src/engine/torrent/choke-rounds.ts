@@ -85,11 +85,7 @@ export class ChokeRounds {
     if (this.#beat % CHOKE_ROUND_BEATS === 0) this.#round(seeding, now);
     else this.#fill(seeding, now);
     this.firstCopies.review(now);
-    for (const session of swarm.sessions) {
-      if (!session.weChoke) this.firstCopies.serve(session);
-      // While choked it may still have a piece to its end, and nothing else wakes what waited for others meanwhile.
-      session.server.pump();
-    }
+    for (const session of swarm.sessions) if (!session.weChoke) this.firstCopies.serve(session);
   }
 
   /** Somebody became interested or stopped being so, or left: a free slot may have a taker. */
@@ -105,9 +101,7 @@ export class ChokeRounds {
     this.#sentBytes += bytes;
     if (this.#sentBytes < RECOUNT_BYTES) return;
     this.#sentBytes = 0;
-    const now = this.#host.now();
-    this.#countSlots(this.#isServing, now);
-    this.firstCopies.wake(now);
+    this.#countSlots(this.#isServing, this.#host.now());
   }
 
   onGone(session: PeerSession): void {

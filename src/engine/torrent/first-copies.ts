@@ -15,8 +15,7 @@
  *   for anything else, and whoever does not pass on what it got waits for the next. It binds every client, and some do
  *   badly with a seed that they cannot choose from, so it is an option.
  *
- * Neither helps with a peer that takes pieces and is slow to pass them on: it waits until it has, while others have less
- * to pass on, and slots go to those who pass on soon (`spreadMs`).
+ * Neither helps with a peer that takes pieces and is slow to pass them on: slots go to those who pass on soon (`spreadMs`).
  *
  * Once each piece was sent or is seen at a peer, all this ends. If peers take a piece with them, it begins again.
  *
@@ -38,21 +37,10 @@ const AHEAD_PIECES_MAX = 16;
 const STRAYS_MAX = 4;
 /** Super-seeding: pieces that a peer may be told of or have from us, and nobody have from it, before it waits. */
 const UNSPREAD_MAX = 8;
-/**
- * Pieces that a peer may have from us, and nobody have from it, before those who pass on what they get go first.
- * Simulated, ten peers with uplinks of 1, 5 and 25 units: all are done after 1.30 times the bound, without this 1.45.
- */
-const HOARD_MIN = 6;
 /** Part of the newest piece in the average of how long a peer takes to spread one. */
 const SPREAD_GAIN = 0.25;
-/** Nobody waits for them for longer than this: they may never tell what they have. */
-const FORBEARANCE_MS = 30_000;
-/** And nobody waits for those who do not fill the uplink: they may ask and never read. Part of its best recent rate. */
-const FULL = 0.8;
-/** What a second leaves of that best rate. */
-const FADING = 0.98;
-/** Who waits is looked at again after this: blocks may leave by the ten thousand in a second. */
-const HUNGER_MS = 20;
+/** What became of its pieces is looked at again after this: blocks may leave by the ten thousand in a second. */
+const RECOUNT_MS = 20;
 /** Seeds do not stay connected to each other; one that was met is believed to be there for so long. */
 const SEED_MEMORY_MS = 15 * 60_000;
 /** A peer that was promised pieces and took nothing for so long loses them. */
@@ -67,7 +55,6 @@ interface Parts {
   readonly geometry: PieceGeometry;
   readonly picker: PiecePicker;
   readonly swarm: Swarm;
-  readonly counters: { upRate(now: number): number };
   now(): number;
 }
 
@@ -91,12 +78,8 @@ interface Recipient {
   isGivenUp: boolean;
   /** When its unspread pieces were counted last: a swarm of two never spreads any, and there may be 100,000. */
   countedAt: number;
-  /** When it was made to wait for others first; Infinity if it need not. */
-  waitsSince: number;
   /** When it was promised something, or given of what it was promised, last. */
   givenAt: number;
-  /** When it was given anything last. */
-  takenAt: number;
   /** It was told that we have nothing. */
   readonly isKeptInTheDark: boolean;
 }
@@ -105,13 +88,6 @@ export class FirstCopies {
   readonly #parts: Parts;
   readonly #rng: Rng;
   readonly #hides: boolean;
-  /** See `#findGenerous`. */
-  #generous: ServerPeer | null = null;
-  #leastUnspread = Infinity;
-  #hungerAt = -Infinity;
-  #wokenAt = -Infinity;
-  /** Bytes per second. */
-  #bestRate = 0;
   readonly #recipients = new Map<ServerPeer, Recipient>();
   /** Per piece HERE, TOLD or OUT; null while there is nothing to do. */
   #fates: Uint8Array | null = null;
@@ -138,11 +114,7 @@ export class FirstCopies {
   /** Are we the only source of something? Looked at once a second, and when somebody is about to be served. */
   review(now: number): void {
     if (now === this.#lookedAt) return;
-    const { counters, picker, swarm } = this.#parts;
-    this.#bestRate = Math.max(
-      counters.upRate(now),
-      FADING ** ((now - this.#lookedAt) / 1000) * this.#bestRate,
-    );
+    const { picker, swarm } = this.#parts;
     this.#lookedAt = now;
     const isAlone = picker.have.isFull && swarm.size > 0 && now - this.#sawSeedAt > SEED_MEMORY_MS;
     if (!isAlone || picker.rarestAvailability() > 0) this.#end();
@@ -166,12 +138,7 @@ export class FirstCopies {
   serve(peer: ServerPeer): void {
     if (this.#fates === null || (!peer.fast && !this.#hides)) return;
     const recipient = this.#recipient(peer);
-    if (
-      recipient.isGivenUp ||
-      recipient.strays >= STRAYS_MAX ||
-      (!this.#hides && this.#isOutdone(peer, this.#parts.now()))
-    )
-      return;
+    if (recipient.isGivenUp || recipient.strays >= STRAYS_MAX) return;
     const aheadBytes = peer.upRate * AHEAD_SECONDS;
     let bytes = 0;
     for (const { leftBytes } of recipient.promised.values()) bytes += leftBytes;
@@ -202,10 +169,9 @@ export class FirstCopies {
     const recipient = this.#recipients.get(peer);
     if (!recipient) return;
     recipient.isGivenUp = false;
-    recipient.takenAt = this.#parts.now();
     const promised = recipient.promised.get(piece);
     if (!promised || this.#fates === null) return;
-    recipient.givenAt = recipient.takenAt;
+    recipient.givenAt = this.#parts.now();
     promised.leftBytes -= bytes;
     if (promised.leftBytes > 0) return;
     recipient.promised.delete(piece);
@@ -226,21 +192,6 @@ export class FirstCopies {
     }
   }
 
-  /** What was begun is finished. Else whoever hoards waits for those who do not. */
-  mayGive(peer: ServerPeer, piece: number, now: number): boolean {
-    if (this.#fates === null) return true;
-    const promised = this.#recipients.get(peer)?.promised.get(piece);
-    if (promised && promised.leftBytes < this.#parts.geometry.pieceLengthOf(piece)) return true;
-    return !this.#isOutdone(peer, now);
-  }
-
-  /** Those who had to wait for others are asked about again: on a fast uplink pieces spread many times a second. */
-  wake(now: number): void {
-    if (this.#fates === null || now - this.#wokenAt < HUNGER_MS) return;
-    this.#wokenAt = now;
-    for (const [peer, { waitsSince }] of this.#recipients) if (waitsSince !== Infinity) peer.server.pump();
-  }
-
   /** Milliseconds that the peer takes until somebody else has what it got from us; 0 if nothing is known. */
   spreadMs(peer: ServerPeer): number {
     const recipient = this.#recipients.get(peer);
@@ -250,47 +201,11 @@ export class FirstCopies {
     return Math.max(recipient.spreadMs, oldest === undefined ? 0 : this.#parts.now() - oldest);
   }
 
-  /**
-   * Has it several pieces of ours that nobody else got from it, while there is somebody to serve who keeps less than half
-   * as much to itself? A piece that only a slow uplink has is as good as not sent.
-   */
-  #isOutdone(peer: ServerPeer, now: number): boolean {
-    const recipient = this.#recipients.get(peer);
-    if (!recipient || this.#parts.swarm.size < 2) return false;
-    if (this.#countUnspread(recipient) < HOARD_MIN) {
-      recipient.waitsSince = Infinity;
-      return false;
-    }
-    if (now - recipient.waitsSince > FORBEARANCE_MS) return false;
-    if (this.#parts.counters.upRate(now) < FULL * this.#bestRate) return false;
-    this.#findGenerous(now);
-    if (this.#generous === peer || recipient.unspread.size <= 2 * this.#leastUnspread) return false;
-    recipient.waitsSince = Math.min(recipient.waitsSince, now);
-    return true;
-  }
-
-  /** Of those who wait for blocks now, and take what comes: who keeps least to itself, and how much. */
-  #findGenerous(now: number): void {
-    if (now - this.#hungerAt < HUNGER_MS) return;
-    this.#hungerAt = now;
-    this.#generous = null;
-    this.#leastUnspread = Infinity;
-    for (const [peer, recipient] of this.#recipients) {
-      if (peer.weChoke || (peer.server.queued === 0 && peer.link.queuedBytes === 0)) continue;
-      if (now - recipient.takenAt > PATIENCE_MS) continue;
-      const count = this.#countUnspread(recipient);
-      if (count >= this.#leastUnspread) continue;
-      this.#leastUnspread = count;
-      this.#generous = peer;
-    }
-  }
-
   onGone(peer: ServerPeer): void {
     if (peer.have.isFull) this.#sawSeedAt = this.#parts.now();
     const recipient = this.#recipients.get(peer);
     if (!recipient) return;
     this.#recipients.delete(peer);
-    if (this.#generous === peer) this.#hungerAt = -Infinity;
     for (const piece of recipient.promised.keys()) this.#takeBack(piece);
   }
 
@@ -310,13 +225,9 @@ export class FirstCopies {
   #end(): void {
     if (this.#fates === null) return;
     this.#fates = null;
-    this.#generous = null;
     const peers = [...this.#recipients];
     this.#recipients.clear();
-    for (const [peer, recipient] of peers) {
-      if (recipient.isKeptInTheDark) this.#revealAll(peer);
-      peer.server.pump();
-    }
+    for (const [peer, recipient] of peers) if (recipient.isKeptInTheDark) this.#revealAll(peer);
     this.#order = new Uint32Array(0);
   }
 
@@ -390,7 +301,7 @@ export class FirstCopies {
     const { picker } = this.#parts;
     const { unspread } = recipient;
     const now = this.#parts.now();
-    if (now - recipient.countedAt < HUNGER_MS) return unspread.size;
+    if (now - recipient.countedAt < RECOUNT_MS) return unspread.size;
     recipient.countedAt = now;
     for (const [piece, givenAt] of unspread) {
       if (picker.availability(piece) < 2) continue;
@@ -409,9 +320,7 @@ function newRecipient(): Recipient {
     strays: 0,
     isGivenUp: false,
     countedAt: -Infinity,
-    waitsSince: Infinity,
     givenAt: 0,
-    takenAt: -Infinity,
     isKeptInTheDark: false,
   };
 }

@@ -43,7 +43,6 @@ describe('upload queue', () => {
       bandwidth: new Bandwidth(clock, bytesPerSec).share(Infinity),
       upRate: 1e9,
       now: () => clock.now(),
-      mayGive: () => true,
       onSent: () => undefined,
       onUnreadable: (piece, begin) => unreadable.push(`${piece} ${begin}`),
     });
