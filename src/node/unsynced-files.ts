@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { StorageError } from '../errors.ts';
 import type { DiskPool } from './disk-pool.ts';
+import { toStorageError } from './storage-errors.ts';
 
 type Done = (error: StorageError | null) => void;
 
@@ -87,8 +88,7 @@ export class UnsyncedFiles {
     isLibuvSyncing = true;
     void syncFew(files, folders)
       .finally(() => (isLibuvSyncing = false))
-      // Ours know what to do about each kind of failure.
-      .then(() => done(null), inThreads);
+      .then(done, inThreads);
   }
 
   /** Stops at the first failure: on a disk in trouble each of the others may take seconds too. */
@@ -121,15 +121,35 @@ export class UnsyncedFiles {
   }
 }
 
-async function syncFew(files: readonly string[], folders: readonly string[]): Promise<void> {
-  for (const path of files) await syncPath(path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
-  for (const path of folders) await syncPath(path, constants.O_RDONLY);
+/**
+ * Null when all are safe. A file that could not be written is an error now: opened once more, it would have nothing left to
+ * write, and its sync would succeed.
+ *
+ * @throws What our threads know what to do about: short of descriptors, a folder that cannot be synced.
+ */
+async function syncFew(files: readonly string[], folders: readonly string[]): Promise<StorageError | null> {
+  for (const path of files) {
+    const error = await syncPath(path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
+    if (error) return toStorageError(error, 'sync', path);
+  }
+  for (const path of folders) {
+    const error = await syncPath(path, constants.O_RDONLY);
+    if (error) throw error;
+  }
+  return null;
 }
 
-async function syncPath(path: string, flags: number): Promise<void> {
+/**
+ * @returns Why it could not be synced.
+ * @throws Error if it could not be opened.
+ */
+async function syncPath(path: string, flags: number): Promise<Error | null> {
   const file = await open(path, flags | (constants.O_NONBLOCK ?? 0));
   try {
     await file.sync();
+    return null;
+  } catch (error) {
+    return error as Error;
   } finally {
     await file.close();
   }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -48,6 +49,25 @@ const sync = (unsynced: UnsyncedFiles): Promise<StorageError | null> =>
 test('a few files are synced without starting a thread for it', async () => {
   expect(await sync(written('a', 3))).toBeNull();
   expect(pool.paths).toBe(0);
+});
+
+test.skipIf(process.platform === 'win32')(
+  'a sync that fails is an error at once: asked again, the disk may have forgotten what it lost',
+  async () => {
+    const fifo = join(folder.path, 'fifo');
+    expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
+    const unsynced = new UnsyncedFiles(folder.path, pool);
+    unsynced.add(fifo, false);
+    expect((await sync(unsynced))?.path).toBe(fifo);
+    expect(pool.paths).toBe(0);
+  },
+);
+
+test('a file that cannot be opened is left to the threads', async () => {
+  const unsynced = new UnsyncedFiles(folder.path, pool);
+  unsynced.add(join(folder.path, 'missing'), false);
+  await sync(unsynced);
+  expect(pool.paths).toBe(1);
 });
 
 test('many files are synced by threads', async () => {
