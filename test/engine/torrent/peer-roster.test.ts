@@ -36,6 +36,21 @@ describe('peer roster', () => {
     expect(roster.candidates(0, 10)).toEqual([]);
   });
 
+  test('gives a single place to whom the first of several would go', () => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const [one, several] = [1, 3].map((max) => {
+        const roster = new PeerRoster(new Rng(seed));
+        for (let i = 1; i <= 20; i++) {
+          const peer = roster.add(address(`1.2.3.${i}`), 'tracker')!;
+          peer.failures = (i * seed) % 3;
+        }
+        const rank = ({ host }: { host: string }) => Number(host.at(-1)) % 4;
+        return roster.candidates(0, max, false, rank).map((peer) => peer.address.host);
+      });
+      expect(one).toEqual(several!.slice(0, 1));
+    }
+  });
+
   test('waits longer after each failure and gives up after four, until somebody names the peer again', () => {
     const roster = new PeerRoster(new Rng(1));
     const peer = roster.add(address('1.2.3.4'), 'tracker')!;
