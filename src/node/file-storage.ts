@@ -333,7 +333,9 @@ class FileStorage implements TorrentStorage {
       root: this.#root(),
       buffer,
       length: this.#metaInfo.geometry.pieceLengthOf(piece),
-      expected: this.#expectedHash(piece).slice(),
+      // A copy for sure, which `slice` of a Buffer is not: a view takes all the memory that it looks at to the thread,
+      // which was the whole .torrent for each piece.
+      expected: new Uint8Array(this.#expectedHash(piece)),
       wantDigests,
       spans: this.#places.writeSpans(piece, slot),
       after: slot === null ? [] : this.#places.partEntries(piece, slot),

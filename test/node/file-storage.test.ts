@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { DiskFaults } from '../../src/node/disk-faults.ts';
 import type { FaultRule } from '../../src/node/disk-faults.ts';
+import type { DiskJob } from '../../src/node/disk-jobs.ts';
 import { DiskPool } from '../../src/node/disk-pool.ts';
 import { fileStorageFactory } from '../../src/node/file-storage.ts';
 import type { FileStat, PieceVerdict, StorageFactory, TorrentStorage } from '../../src/ports.ts';
@@ -65,6 +66,25 @@ describe('files on disk', () => {
       expect(Buffer.compare(readFileSync(join(dir, path)), expected)).toBe(0);
     }
     expect(existsSync(partPath())).toBe(false);
+  });
+
+  test('a piece takes its own hash to a thread, and not the memory that all hashes lie in', async () => {
+    const sizes: number[] = [];
+    class WatchedPool extends DiskPool {
+      override run: DiskPool['run'] = (job, done) => {
+        const some: DiskJob = job;
+        if (some.kind === 'write') sizes.push(some.expected.buffer.byteLength);
+        super.run(job, done);
+      };
+    }
+    const watched = new WatchedPool();
+    // As a file is read: a part of a larger Buffer, whose `slice` copies nothing.
+    const pieceHashes = Buffer.concat([Buffer.alloc(65_536), ALBUM.metaInfo.pieceHashes]).subarray(65_536);
+    const other = fileStorageFactory(watched).open({ ...ALBUM.metaInfo, pieceHashes }, { dir });
+    expect(await write(0, ALBUM, other)).toMatchObject({ status: 'written' });
+    expect(sizes).toEqual([20]);
+    await close(other);
+    await watched.close();
   });
 
   test('nothing is made before something is written', async () => {
