@@ -59,14 +59,16 @@ export class CodeCache {
     return script;
   }
 
-  /** Keeps what had to be compiled, with all functions that were called so far. */
+  /** Keeps what had to be compiled, with all functions that were called so far. The first time only. */
   save(): void {
     if (this.#isDisabled || this.#fresh.size === 0) return;
     const temporary = `${this.#path}.${process.pid}`;
+    const parts = this.#serialized();
+    this.#fresh.clear();
     try {
       const file = openSync(temporary, 'wx');
       try {
-        for (const part of this.#serialized()) writeSync(file, part);
+        for (const part of parts) writeSync(file, part);
       } finally {
         closeSync(file);
       }

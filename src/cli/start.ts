@@ -20,6 +20,9 @@ type ChunkFunction = (
   __filename: string,
 ) => void;
 
+/** By then the first rush is over, and most of what a command calls was called. */
+const STARTED_MS = 30_000;
+
 const HERE = dirname(fileURLToPath(import.meta.url));
 const requireOther = createRequire(import.meta.url);
 
@@ -31,6 +34,8 @@ export async function start(args: readonly string[]): Promise<void> {
   process.on('exit', (code) => {
     if (code === 0) cache.save();
   });
+  // Who seeds is killed in the end; and what is still at work after this is a command that there is.
+  setTimeout(() => cache.save(), STARTED_MS).unref();
   const chunks = new Map<string, Chunk>();
   const load = (id: string): unknown => {
     if (!id.startsWith('./')) return requireOther(id);

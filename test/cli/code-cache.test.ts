@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Script } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -86,6 +86,16 @@ describe('the file', () => {
     writeFileSync(path, 'as it was');
     again.save();
     expect(readFileSync(path, 'utf8')).toBe('as it was');
+  });
+
+  test('is written once, however often that is asked for', () => {
+    const cache = new CodeCache(folder.path, 'run', {});
+    compile(cache, TWICE);
+    cache.save();
+    const [name] = readdirSync(folder.path);
+    rmSync(join(folder.path, name!));
+    cache.save();
+    expect(readdirSync(folder.path)).toEqual([]);
   });
 
   test('is left out where nothing can be written', () => {
