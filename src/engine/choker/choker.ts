@@ -152,8 +152,7 @@ export class Choker<P extends ChokeCandidate> {
   }
 
   #fillOptimistic(waiting: readonly P[], now: number): void {
-    // Of a seed that is alone it finds those who pass on what they get. Simulated, thirty peers with uplinks of 1, 5 and
-    // 25 units: all are done after 1.09 times the bound; with those too who are known not to, 1.12.
+    // For a seed that is alone it finds those who pass on what they get, so it is not for those who are known not to.
     let left = waiting.filter((peer) => !isHoarder(peer));
     while (this.#optimistic.size < this.optimisticSlots) {
       const next = this.#lap.draw(left, now);

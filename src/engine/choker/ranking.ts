@@ -25,9 +25,8 @@ export const TURN_MAX_MS = 60_000;
 /** Whoever passes on what it gets within this time is as good as any. */
 const SPREAD_SOON_MS = 2048;
 /**
- * What is expected of a stranger. Those known to be sooner come first, and the optimistic slot finds more of them.
- * Simulated, thirty peers with uplinks of 1, 5 and 25 units: all are done after 1.12 times the bound; with strangers
- * first, so that every slow peer gets pieces before it is known as slow, 1.18.
+ * What is expected of a stranger. Those known to be sooner come first, and the optimistic slot finds more of them: with
+ * strangers first every slow peer gets pieces of a lone seed before it is known as slow.
  */
 const SPREAD_EXPECTED_MS = 4096;
 

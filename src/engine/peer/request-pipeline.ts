@@ -28,8 +28,7 @@ const ROUND_TRIPS = 1.5;
 /**
  * And what we ask waits behind the block that we give to the same peer: on the slowest uplinks for seconds, of which the
  * slack covers little. A window that does not cover them never grows, because its few blocks per wait are all that is
- * seen of the rate. Simulated, three peers with uplinks of 1, 5 and 25 units: all are done after 1.29 times the bound,
- * without this 1.39.
+ * seen of the rate.
  */
 const WORDS_WAIT_MAX_SECONDS = 3;
 const WINDOW_MIN = 4;
