@@ -119,13 +119,13 @@ function toRanked<P extends ChokeCandidate>(
 }
 
 /** In powers of two. */
-function slownessOf({ spreadMs = 0 }: Pick<ChokeCandidate, 'spreadMs'>): number {
+function slownessOf({ spreadMs = 0 }: ChokeCandidate): number {
   return Math.floor(Math.log2(Math.max(SPREAD_SOON_MS, spreadMs === 0 ? SPREAD_EXPECTED_MS : spreadMs)));
 }
 
-/** Is it known to pass on what it gets from us later than a stranger is expected to? */
-export function isHoarder(peer: ChokeCandidate): boolean {
-  return slownessOf(peer) > slownessOf({});
+/** Is it known to pass on what it gets from us no sooner than a stranger is expected to? */
+export function isHoarder({ spreadMs = 0 }: ChokeCandidate): boolean {
+  return spreadMs >= SPREAD_EXPECTED_MS;
 }
 
 function isInTurn(peer: ChokeCandidate, served: number): boolean {

@@ -85,7 +85,11 @@ export class ChokeRounds {
     if (this.#beat % CHOKE_ROUND_BEATS === 0) this.#round(seeding, now);
     else this.#fill(seeding, now);
     this.firstCopies.review(now);
-    for (const session of swarm.sessions) if (!session.weChoke) this.firstCopies.serve(session);
+    for (const session of swarm.sessions) {
+      if (!session.weChoke) this.firstCopies.serve(session);
+      // What its link may hold grows with its rate, and without this a link fills up again only when it is empty.
+      session.server.pump();
+    }
   }
 
   /** Somebody became interested or stopped being so, or left: a free slot may have a taker. */
