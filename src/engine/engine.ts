@@ -27,6 +27,7 @@ import { bugReport, guard } from './torrent/bug-boundary.ts';
 import type { ChokerPolicy } from './torrent/choke-rounds.ts';
 import { DialBudget } from './torrent/dialer.ts';
 import { PeerRanks } from './torrent/peer-priority.ts';
+import { ReadMemory } from './torrent/read-memory.ts';
 import { Torrent } from './torrent/torrent.ts';
 import type { TorrentObserver, TorrentOptions } from './torrent/torrent-options.ts';
 import type { ConnectionCount, TorrentDeps } from './torrent/torrent-deps.ts';
@@ -88,7 +89,7 @@ export class Engine {
   /** Info hashes by the names that encrypted handshakes ask with, in hexadecimal. */
   readonly #obfuscated = new Map<string, Uint8Array>();
   readonly #slabs: SlabPool;
-  readonly #readBuffers: SlabPool;
+  readonly #readMemory: ReadMemory;
   readonly #connections: ConnectionCount;
   readonly #webLanes: LaneBudget;
   readonly #dialBudget: DialBudget;
@@ -108,7 +109,7 @@ export class Engine {
     this.#rng = new Rng(world.seed);
     // Half for what comes in, half for what goes out.
     this.#slabs = new SlabPool(options.memory / 2, world.allocate);
-    this.#readBuffers = new SlabPool(options.memory / 2, world.allocate);
+    this.#readMemory = new ReadMemory(options.memory / 2, world.allocate);
     this.down = new Bandwidth(world.clock, options.downLimit);
     this.up = new Bandwidth(world.clock, options.upLimit);
     const { connectionsMax } = options;
@@ -268,7 +269,7 @@ export class Engine {
       rng: this.#rng,
       options: this.#options,
       slabs: this.#slabs,
-      readBuffers: this.#readBuffers,
+      readMemory: this.#readMemory,
       down: this.down,
       up: this.up,
       connections: this.#connections,
@@ -318,7 +319,7 @@ export class Engine {
       }
       if (this.#isEmpty) {
         this.#slabs.releaseFree();
-        this.#readBuffers.releaseFree();
+        this.#readMemory.releaseFree();
       }
       done();
     });

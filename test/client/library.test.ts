@@ -32,6 +32,17 @@ async function folderSeed(): Promise<{ bytes: Buffer; dir: string; port: number 
   return { bytes, dir, port: client.listenPort };
 }
 
+test('a torrent is given when another one has filled the memory for reading', async () => {
+  // Half of it is for reading, and the first torrent is larger.
+  const memory = 16 * 1024 * 1024;
+  const first = bench.file('first.bin', 320);
+  const second = bench.file('second.bin', 20);
+  const { client: seeder } = await bench.seeder(first, { memory });
+  expect(await bench.fetches(first, seeder.listenPort)).toBe(true);
+  await (await seeder.add(second.torrent.bytes, { dir: second.dir })).completed();
+  expect(await bench.fetches(second, seeder.listenPort)).toBe(true);
+});
+
 describe('add', () => {
   test('takes a path, a URL, bytes or a parsed torrent, and gives one handle for one torrent', async () => {
     const file = bench.file('one.bin', 2);

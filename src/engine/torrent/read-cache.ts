@@ -1,9 +1,11 @@
 import type { StorageError } from '../../errors.ts';
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import type { TorrentStorage } from '../../ports.ts';
-import type { Slab, SlabPool } from '../../util/slab-pool.ts';
+import type { Slab } from '../../util/slab-pool.ts';
 import type { BlockSource } from '../../wire/link.ts';
 import { READ_EXTENT_LENGTH } from '../limits.ts';
+import type { OnBug } from './bug-boundary.ts';
+import type { ReadHolder, ReadMemory } from './read-memory.ts';
 import { SparseMap } from '../../util/sparse-map.ts';
 
 /**
@@ -11,7 +13,7 @@ import { SparseMap } from '../../util/sparse-map.ts';
  * other, and many peers that want the same piece.
  *
  * An extent stays while a block of it is on its way to a peer; the others go in order of last use when memory is
- * needed. At the cap a read waits until an extent is released.
+ * needed, here or for another torrent (`ReadMemory`). At the cap a read waits until an extent is released.
  */
 
 /** Somebody who waits for an extent. */
@@ -49,48 +51,59 @@ export interface ReadCacheEvents {
   onReadError(error: StorageError, piece: number): void;
 }
 
-export class ReadCache {
+export class ReadCache implements ReadHolder {
   readonly #geometry: PieceGeometry;
   readonly #storage: TorrentStorage;
-  readonly #pool: SlabPool;
+  readonly #memory: ReadMemory;
   readonly #events: ReadCacheEvents;
+  readonly #onBug: OnBug | null;
   /** Least recently used first. */
   readonly #extents = new SparseMap<number, Extent>();
-  readonly #extentLength: number;
+  readonly extentLength: number;
   readonly #extentsPerPiece: number;
   readonly #starved = new SparseMap<ExtentWaiter, true>();
   #latest: Extent | null = null;
   #closed = false;
 
-  constructor(geometry: PieceGeometry, storage: TorrentStorage, pool: SlabPool, events: ReadCacheEvents) {
+  /** @param onBug Hears what waiters throw: it is another torrent that wakes them. */
+  constructor(
+    geometry: PieceGeometry,
+    storage: TorrentStorage,
+    memory: ReadMemory,
+    events: ReadCacheEvents,
+    onBug: OnBug | null = null,
+  ) {
     this.#geometry = geometry;
     this.#storage = storage;
-    this.#pool = pool;
+    this.#memory = memory;
     this.#events = events;
-    this.#extentLength = Math.min(geometry.pieceLength, READ_EXTENT_LENGTH);
-    this.#extentsPerPiece = Math.ceil(geometry.pieceLength / this.#extentLength);
+    this.#onBug = onBug;
+    this.extentLength = Math.min(geometry.pieceLength, READ_EXTENT_LENGTH);
+    this.#extentsPerPiece = Math.ceil(geometry.pieceLength / this.extentLength);
   }
 
   /** The key of the extent that holds this byte of a piece. */
   keyOf(piece: number, begin: number): number {
-    return piece * this.#extentsPerPiece + Math.floor(begin / this.#extentLength);
+    return piece * this.#extentsPerPiece + Math.floor(begin / this.extentLength);
   }
 
   /** Offset of an extent's first byte in its piece. */
   beginOf(key: number): number {
-    return (key % this.#extentsPerPiece) * this.#extentLength;
+    return (key % this.#extentsPerPiece) * this.extentLength;
   }
 
   /** Does a stretch of bytes lie in one extent? Requests in whole blocks always do. */
   isInOneExtent(begin: number, length: number): boolean {
-    return Math.floor(begin / this.#extentLength) === Math.floor((begin + length - 1) / this.#extentLength);
+    return Math.floor(begin / this.extentLength) === Math.floor((begin + length - 1) / this.extentLength);
   }
 
   /** The extent if it is there; otherwise reading begins, and `waiter` is told when to look again. */
   get(key: number, waiter: ExtentWaiter): Extent | null {
     const extent = this.#extents.get(key) ?? this.#load(key);
     if (!extent) {
+      if (this.#closed) return null;
       this.#starved.set(waiter, true);
+      this.#memory.starve(this);
       return null;
     }
     this.#noteUse(extent);
@@ -117,11 +130,8 @@ export class ReadCache {
 
   /** Memory may be free again. */
   onIdle(): void {
-    if (this.#closed) {
-      this.close();
-      return;
-    }
-    this.#wakeStarved();
+    if (this.#closed) this.close();
+    else this.#memory.wake();
   }
 
   /** Gives all memory back, that of blocks under way as soon as they are gone. */
@@ -132,6 +142,8 @@ export class ReadCache {
       extent.waiters.clear();
       if (extent.uses === 0 && extent.ready) this.#drop(extent);
     }
+    this.#memory.leave(this);
+    this.#memory.wake();
   }
 
   #noteUse(extent: Extent): void {
@@ -144,12 +156,11 @@ export class ReadCache {
 
   #load(key: number, isAhead = false): Extent | null {
     if (this.#closed) return null;
-    let slab = this.#pool.take(this.#extentLength);
-    while (!slab && this.#evictOne(isAhead)) slab = this.#pool.take(this.#extentLength);
+    const slab = this.#memory.take(this, isAhead);
     if (!slab) return null;
     const piece = Math.floor(key / this.#extentsPerPiece);
     const begin = this.beginOf(key);
-    const length = Math.min(this.#extentLength, this.#geometry.pieceLengthOf(piece) - begin);
+    const length = Math.min(this.extentLength, this.#geometry.pieceLengthOf(piece) - begin);
     const extent = new Extent(this, key, slab, length);
     this.#extents.set(key, extent);
     this.#storage.read(piece, begin, slab.bytes.subarray(0, length), (error) => {
@@ -166,11 +177,10 @@ export class ReadCache {
     if (error) this.#events.onReadError(error, piece);
     for (const waiter of waiters) waiter.onExtent(error ? extent.key : null);
     // A prefetched extent that nobody came for is memory that somebody else may be waiting for.
-    if (extent.uses === 0) this.#wakeStarved();
+    if (extent.uses === 0) this.#memory.wake();
   }
 
-  /** Drops the least recently used idle extent; `usedOnly` spares those that nobody has come for yet. */
-  #evictOne(usedOnly: boolean): boolean {
+  evictOne(usedOnly: boolean): boolean {
     for (const extent of this.#extents.values()) {
       if (!extent.ready || extent.uses > 0 || (usedOnly && !extent.wasUsed)) continue;
       this.#drop(extent);
@@ -183,20 +193,25 @@ export class ReadCache {
     if (this.#extents.get(extent.key) !== extent) return;
     if (this.#latest === extent) this.#latest = null;
     this.#extents.delete(extent.key);
-    this.#pool.give(extent.slab);
+    this.#memory.give(extent.slab);
   }
 
   /** In the order in which they came, as far as memory goes: whoever finds none goes to the end. */
-  #wakeStarved(): void {
-    for (let left = this.#starved.size; left > 0 && this.#hasRoom(); left--) {
-      const [waiter] = this.#starved.keys();
-      this.#starved.delete(waiter!);
-      waiter!.onExtent(null);
+  wakeStarved(): boolean {
+    try {
+      for (let left = this.#starved.size; left > 0 && this.#memory.hasRoom(this); left--) {
+        const [waiter] = this.#starved.keys();
+        this.#starved.delete(waiter!);
+        waiter!.onExtent(null);
+      }
+    } catch (error) {
+      if (!this.#onBug) throw error;
+      this.#onBug(error);
     }
+    return this.#starved.size > 0;
   }
 
-  #hasRoom(): boolean {
-    if (this.#pool.mayTake(this.#extentLength)) return true;
+  get hasIdle(): boolean {
     for (const { ready, uses } of this.#extents.values()) if (ready && uses === 0) return true;
     return false;
   }

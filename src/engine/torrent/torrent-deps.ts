@@ -13,6 +13,7 @@ import type { LaneBudget } from '../transport/lane-budget.ts';
 import type { ChokerPolicy } from './choke-rounds.ts';
 import type { DialBudget } from './dialer.ts';
 import type { PeerRanks } from './peer-priority.ts';
+import type { ReadMemory } from './read-memory.ts';
 
 /** Connections over all torrents. */
 export interface ConnectionCount {
@@ -30,8 +31,8 @@ export interface TorrentDeps {
   };
   /** Buffers of pieces being received. */
   readonly slabs: SlabPool;
-  /** Buffers of pieces being sent. */
-  readonly readBuffers: SlabPool;
+  /** For pieces being sent. */
+  readonly readMemory: ReadMemory;
   readonly down: Bandwidth;
   readonly up: Bandwidth;
   readonly connections: ConnectionCount;

@@ -113,7 +113,7 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
     this.picker = new PiecePicker(metaInfo.geometry, this.#rng.fork('picker'), this);
     this.picker.sequential = options.sequential;
     this.#disk = new DiskHealth(this.#storage, this);
-    this.cache = new ReadCache(metaInfo.geometry, this.#storage, deps.readBuffers, this.#disk);
+    this.cache = new ReadCache(metaInfo.geometry, this.#storage, deps.readMemory, this.#disk, onBug);
     this.files = new FileProgress(metaInfo, new FileMap(metaInfo.files, metaInfo.geometry));
     this.down = deps.down.share(options.downLimit, onBug);
     this.up = deps.up.share(options.upLimit, onBug);

@@ -7,7 +7,7 @@ import { PieceGeometry } from '../../../src/metainfo/geometry.ts';
 import type { TorrentStorage } from '../../../src/ports.ts';
 import { BLOCK_LENGTH } from '../../../src/util/block-length.ts';
 import { Rng } from '../../../src/util/rng.ts';
-import { SlabPool } from '../../../src/util/slab-pool.ts';
+import { ReadMemory } from '../../../src/engine/torrent/read-memory.ts';
 import { SEND_HIGH_WATER } from '../../../src/wire/link.ts';
 import { FakeLink } from '../support/fake-link.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -16,7 +16,7 @@ const PIECE_LENGTH = 16 * BLOCK_LENGTH;
 
 describe('upload queue', () => {
   let disk: FakeDisk;
-  let pool: SlabPool;
+  let pool: ReadMemory;
   let cache: ReadCache;
   let link: FakeLink;
   let clock: ManualClock;
@@ -29,7 +29,7 @@ describe('upload queue', () => {
 
   function setUp(extents: number, bytesPerSec: number): void {
     disk = new FakeDisk();
-    pool = new SlabPool(extents * PIECE_LENGTH);
+    pool = new ReadMemory(extents * PIECE_LENGTH);
     const storage = disk as unknown as TorrentStorage;
     cache = new ReadCache(new PieceGeometry(100 * PIECE_LENGTH, PIECE_LENGTH), storage, pool, {
       onReadError: () => undefined,

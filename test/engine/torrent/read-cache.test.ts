@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ReadCache, type Extent } from '../../../src/engine/torrent/read-cache.ts';
+import { ReadMemory } from '../../../src/engine/torrent/read-memory.ts';
 import { PieceGeometry } from '../../../src/metainfo/geometry.ts';
 import type { TorrentStorage } from '../../../src/ports.ts';
 import { BLOCK_LENGTH } from '../../../src/util/block-length.ts';
-import { SlabPool } from '../../../src/util/slab-pool.ts';
 
 /** One extent a piece, room for three. */
 const PIECE_LENGTH = 16 * BLOCK_LENGTH;
@@ -13,6 +13,8 @@ describe('read cache', () => {
   let reads: number[];
   let pending: (() => void)[];
   let cache: ReadCache;
+  /** Another torrent's, in the same memory. */
+  let other: ReadCache;
 
   beforeEach(() => {
     reads = [];
@@ -24,9 +26,10 @@ describe('read cache', () => {
       },
     } as unknown as TorrentStorage;
     const geometry = new PieceGeometry(100 * PIECE_LENGTH, PIECE_LENGTH);
-    cache = new ReadCache(geometry, storage, new SlabPool(ROOM * PIECE_LENGTH), {
-      onReadError: () => undefined,
-    });
+    const memory = new ReadMemory(ROOM * PIECE_LENGTH);
+    [cache, other] = [0, 1].map(
+      () => new ReadCache(geometry, storage, memory, { onReadError: () => undefined }),
+    ) as [ReadCache, ReadCache];
   });
 
   const finishReads = (): void => pending.splice(0).forEach((finish) => finish());
@@ -50,6 +53,36 @@ describe('read cache', () => {
     for (const key of [1, 2, 3]) expect(cache.get(key, silent)).not.toBe(null);
     cache.prefetch(4);
     expect(reads).toEqual([1, 2, 3, 4]);
+  });
+
+  test('what one torrent does not need any more makes way for another one', () => {
+    for (const key of [1, 2, 3]) use(key).release();
+    other.get(1, silent);
+    other.get(2, silent);
+    finishReads();
+    expect([other.get(1, silent)?.ready, other.get(2, silent)?.ready]).toEqual([true, true]);
+    expect(cache.get(3, silent)).not.toBe(null);
+  });
+
+  test.each([
+    ['is released', (extents: Extent[]) => extents.forEach((extent) => extent.release())],
+    [
+      'is closed',
+      (extents: Extent[]) => {
+        cache.close();
+        extents.forEach((extent) => extent.release());
+      },
+    ],
+  ])('who waits for memory of another torrent is told when that %s', (_what, free) => {
+    const extents = [1, 2, 3].map((key) => use(key));
+    let told = 0;
+    expect(other.get(7, { onExtent: () => told++ })).toBe(null);
+    expect(reads).toEqual([1, 2, 3]);
+    free(extents);
+    expect(told).toBeGreaterThan(0);
+    other.get(7, silent);
+    finishReads();
+    expect(other.get(7, silent)?.ready).toBe(true);
   });
 
   test('what is asked for now goes before what is read ahead', () => {
