@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { Script } from 'node:vm';
@@ -24,6 +24,8 @@ interface Compiled {
 }
 
 const CRC_BYTES = 4;
+/** Whatever the umask is: nobody but the owner may change what is run. */
+const MODE = 0o644;
 
 export class CodeCache {
   readonly #path: string;
@@ -66,9 +68,9 @@ export class CodeCache {
     const parts = this.#serialized();
     this.#fresh.clear();
     try {
-      const file = openSync(temporary, 'wx');
+      const file = openSync(temporary, 'wx', MODE);
       try {
-        for (const part of parts) writeSync(file, part);
+        for (const part of parts) writeFileSync(file, part);
       } finally {
         closeSync(file);
       }
@@ -76,7 +78,7 @@ export class CodeCache {
       renameSync(temporary, this.#path);
     } catch {
       // The program may lie where nothing can be written, and it runs all the same.
-      rmSync(temporary, { force: true });
+      remove(temporary);
     }
   }
 
@@ -95,8 +97,22 @@ function read(path: string): Record<string, Compiled> {
   try {
     const file = readFileSync(path);
     const bytes = file.subarray(CRC_BYTES);
-    return crc32(bytes) === file.readUInt32LE() ? (deserialize(bytes) as Record<string, Compiled>) : {};
+    const known: unknown = crc32(bytes) === file.readUInt32LE() ? deserialize(bytes) : null;
+    return isRecord(known) ? known : {};
   } catch {
     return {}; // There is none yet, or it is not whole.
+  }
+}
+
+function isRecord(known: unknown): known is Record<string, Compiled> {
+  if (typeof known !== 'object' || known === null) return false;
+  return Object.values(known).every((each: Partial<Compiled> | null) => each?.code instanceof Uint8Array);
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Somebody else's, or held by a virus scanner: it lies there, and the program ends as it would have.
   }
 }

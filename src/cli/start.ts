@@ -20,6 +20,22 @@ type ChunkFunction = (
   __filename: string,
 ) => void;
 
+/** Each calls other functions. Nothing is loaded yet that could be asked. */
+export const COMMANDS: ReadonlySet<string> = new Set([
+  'download',
+  'seed',
+  'create',
+  'info',
+  'magnet',
+  'verify',
+  'scrape',
+  'tracker',
+  'dht',
+  'demo',
+  'simulate',
+  'completions',
+]);
+
 /** By then the first rush is over, and most of what a command calls was called. */
 const STARTED_MS = 30_000;
 
@@ -28,13 +44,12 @@ const requireOther = createRequire(import.meta.url);
 
 /** The process of the command line, from its arguments to its exit code. */
 export async function start(args: readonly string[]): Promise<void> {
-  const command = args.find((arg) => /^[a-z]+$/.test(arg)) ?? 'help';
+  const command = args.find((arg) => COMMANDS.has(arg)) ?? 'help';
   const cache = new CodeCache(HERE, command);
-  // Only after success: so there are no more caches than there are commands, whatever is typed.
   process.on('exit', (code) => {
     if (code === 0) cache.save();
   });
-  // Who seeds is killed in the end; and what is still at work after this is a command that there is.
+  // Who seeds is killed in the end.
   setTimeout(() => cache.save(), STARTED_MS).unref();
   const chunks = new Map<string, Chunk>();
   const load = (id: string): unknown => {

@@ -1,4 +1,6 @@
-import { readdirSync, readFileSync, writeFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { serialize } from 'node:v8';
+import { crc32 } from 'node:zlib';
 import { join } from 'node:path';
 import type { Script } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -96,6 +98,35 @@ describe('the file', () => {
     rmSync(join(folder.path, name!));
     cache.save();
     expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  test('that cannot be written does not keep the program from ending well', () => {
+    const cache = new CodeCache(folder.path, 'x'.repeat(300), {});
+    compile(cache, TWICE);
+    cache.save();
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  test.skipIf(process.platform === 'win32')('may be changed by nobody but its owner', () => {
+    const mask = process.umask(0);
+    try {
+      expect(statSync(filled()).mode & 0o777).toBe(0o644);
+    } finally {
+      process.umask(mask);
+    }
+  });
+
+  test.each([
+    ['null', null],
+    ['a number for code', { 'run.js': { source: 1, code: 5 } }],
+    ['text', 'text'],
+  ])('that holds %s in place of compiled code is as good as none', (_what, content) => {
+    const bytes = serialize(content);
+    const crc = Buffer.alloc(4);
+    crc.writeUInt32LE(crc32(bytes));
+    writeFileSync(filled(), Buffer.concat([crc, bytes]));
+    const script = compile(new CodeCache(folder.path, 'run', {}), TWICE);
+    expect(double(script, 21)).toBe(42);
   });
 
   test('is left out where nothing can be written', () => {
