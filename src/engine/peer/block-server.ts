@@ -52,7 +52,7 @@ export class BlockServer implements UploadHost {
   #queue: UploadQueue | null = null;
   /** Blocks that may still be taken of each allowed-fast piece. */
   #allowed: Map<number, number> | null = null;
-  /** Blocks that may still be taken of begun pieces although we choke it now: each once. */
+  /** Bytes that may still be taken of begun pieces although we choke it now. */
   #owed: Map<number, number> | null = null;
   #badRequests = 0;
 
@@ -90,7 +90,7 @@ export class BlockServer implements UploadHost {
   owe(piece: number): void {
     if (!this.#peer.fast) return;
     this.#owed ??= new Map();
-    this.#owed.set(piece, this.#host.geometry.blockCount(piece));
+    this.#owed.set(piece, this.#host.geometry.pieceLengthOf(piece));
     this.link.allowedFast(piece);
   }
 
@@ -100,7 +100,7 @@ export class BlockServer implements UploadHost {
       this.#refuse(piece, begin, length);
       return;
     }
-    if (this.#peer.weChoke && !this.#takeOwed(piece) && !this.#takeAllowed(piece)) {
+    if (this.#peer.weChoke && !this.#owed?.has(piece) && !this.#takeAllowed(piece)) {
       // Hundreds of requests may have crossed with the choke on their way.
       if (this.#host.now() - this.#peer.chokedAt < CHOKE_GRACE_MS) this.#reject(piece, begin, length);
       else this.#refuse(piece, begin, length);
@@ -112,6 +112,7 @@ export class BlockServer implements UploadHost {
       this.#reject(piece, begin, length);
     } else if (!this.#queue.has(piece, begin, length)) {
       this.#queue.add(piece, begin, length);
+      if (this.#peer.weChoke) this.#payOwed(piece, length);
       this.#host.rounds.firstCopies.onAsked(this.#peer, piece);
     }
   }
@@ -148,11 +149,11 @@ export class BlockServer implements UploadHost {
     this.#reject(piece, begin, length);
   }
 
-  #takeOwed(piece: number): boolean {
-    const left = this.#owed?.get(piece) ?? 0;
-    if (left <= 1) return this.#owed?.delete(piece) ?? false;
-    this.#owed!.set(piece, left - 1);
-    return true;
+  #payOwed(piece: number, bytes: number): void {
+    const left = this.#owed?.get(piece);
+    if (left === undefined) return;
+    if (left <= bytes) this.#owed!.delete(piece);
+    else this.#owed!.set(piece, left - bytes);
   }
 
   /** BEP 6: allowed-fast pieces are for peers that have nothing to trade yet. */
