@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { StorageError } from '../errors.ts';
 import type { DiskPool } from './disk-pool.ts';
-import { toStorageError } from './storage-errors.ts';
+import { errnoOf, toStorageError } from './storage-errors.ts';
 
 type Done = (error: StorageError | null) => void;
 
@@ -134,7 +134,10 @@ async function syncFew(files: readonly string[], folders: readonly string[]): Pr
   }
   for (const path of folders) {
     const error = await syncPath(path, constants.O_RDONLY);
-    if (error) throw error;
+    if (!error) continue;
+    // Some file systems cannot sync a folder and say so: our threads know which.
+    if (['EINVAL', 'ENOTSUP', 'EBADF'].includes(errnoOf(error))) throw error;
+    return toStorageError(error, 'sync', path);
   }
   return null;
 }
@@ -145,12 +148,9 @@ async function syncFew(files: readonly string[], folders: readonly string[]): Pr
  */
 async function syncPath(path: string, flags: number): Promise<Error | null> {
   const file = await open(path, flags | (constants.O_NONBLOCK ?? 0));
-  try {
-    await file.sync();
-    return null;
-  } catch (error) {
-    return error as Error;
-  } finally {
-    await file.close();
-  }
+  let failure: Error | null = null;
+  const note = (error: Error): void => void (failure ??= error);
+  await file.sync().catch(note);
+  await file.close().catch(note);
+  return failure;
 }
