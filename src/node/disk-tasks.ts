@@ -33,7 +33,14 @@ import type {
 import type { DiskRoot, OpenFiles } from './open-files.ts';
 import { checkContained, folderIdentity } from './safe-path.ts';
 import type { FolderIdentity } from './safe-path.ts';
-import { errnoOf, fileMissing, toFailure, toStorageError, unsafePath } from './storage-errors.ts';
+import {
+  errnoOf,
+  fileMissing,
+  isFolderSyncRefused,
+  toFailure,
+  toStorageError,
+  unsafePath,
+} from './storage-errors.ts';
 
 /**
  * What a disk worker does for each kind of job: synchronous calls, one system call per file span, no allocation per
@@ -232,10 +239,7 @@ export class DiskTasks {
       try {
         this.#syncPath(path, constants.O_RDONLY);
       } catch (error) {
-        // Some network and FUSE file systems cannot sync a folder and say so.
-        const isRefused =
-          error instanceof StorageError && ['EINVAL', 'ENOTSUP', 'EBADF'].includes(errnoOf(error.cause));
-        if (!isRefused) throw error;
+        if (!(error instanceof StorageError && isFolderSyncRefused(error.cause))) throw error;
       }
     }
     return null;

@@ -52,6 +52,11 @@ export function errnoOf(error: unknown): string {
   return typeof error.code === 'string' ? error.code : '';
 }
 
+/** Some network and FUSE file systems cannot sync a folder and say so. */
+export function isFolderSyncRefused(error: unknown): boolean {
+  return ['EINVAL', 'ENOTSUP', 'EBADF'].includes(errnoOf(error));
+}
+
 /** No descriptor is left, in the process or in the system. */
 export function isShortOfFiles(errno: string): boolean {
   return errno === 'EMFILE' || errno === 'ENFILE';

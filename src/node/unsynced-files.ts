@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { StorageError } from '../errors.ts';
 import type { DiskPool } from './disk-pool.ts';
-import { errnoOf, toStorageError } from './storage-errors.ts';
+import { isFolderSyncRefused, toStorageError } from './storage-errors.ts';
 
 type Done = (error: StorageError | null) => void;
 
@@ -59,8 +59,7 @@ export class UnsyncedFiles {
     this.#folders = null;
     this.#running++;
     // Windows cannot open a folder for this and keeps its entries by itself.
-    const isWindows = process.platform === 'win32';
-    this.#syncAll(files, isWindows ? [] : folders, (error) => {
+    this.#syncAll(files, process.platform === 'win32' ? [] : folders, (error) => {
       if (error) {
         // What came in since waits beside what failed.
         this.#files = new Set([...files, ...(this.#files ?? [])]);
@@ -125,7 +124,7 @@ export class UnsyncedFiles {
  * Null when all are safe. A file that could not be written is an error now: opened once more, it would have nothing left to
  * write, and its sync would succeed.
  *
- * @throws What our threads know what to do about: short of descriptors, a folder that cannot be synced.
+ * @throws Error if one cannot be opened: our threads know what to do about each reason, such as too few descriptors.
  */
 async function syncFew(files: readonly string[], folders: readonly string[]): Promise<StorageError | null> {
   for (const path of files) {
@@ -134,10 +133,7 @@ async function syncFew(files: readonly string[], folders: readonly string[]): Pr
   }
   for (const path of folders) {
     const error = await syncPath(path, constants.O_RDONLY);
-    if (!error) continue;
-    // Some file systems cannot sync a folder and say so: our threads know which.
-    if (['EINVAL', 'ENOTSUP', 'EBADF'].includes(errnoOf(error))) throw error;
-    return toStorageError(error, 'sync', path);
+    if (error && !isFolderSyncRefused(error)) return toStorageError(error, 'sync', path);
   }
   return null;
 }
