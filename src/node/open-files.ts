@@ -117,8 +117,7 @@ export class OpenFiles {
 
   /** Makes the file, or opens the one that another worker made or the survey overlooked. */
   #openOrCreate(path: string, root: DiskRoot): number {
-    if (!this.#isSafe(path, root)) ensureParent(root.path, root.known, path, this.#faults);
-    this.#noteSafe(path, root);
+    this.#makeSafe(path, root, () => ensureParent(root.path, root.known, path, this.#faults));
     try {
       return this.#open(path, constants.O_CREAT | constants.O_EXCL | RDWR, 'create');
     } catch (error) {
@@ -128,18 +127,17 @@ export class OpenFiles {
   }
 
   #openExisting(path: string, root: DiskRoot): number {
-    if (!this.#isSafe(path, root)) checkContained(root.path, path);
-    this.#noteSafe(path, root);
+    this.#makeSafe(path, root, () => checkContained(root.path, path));
     return this.#open(path, RDWR, 'write to');
   }
 
-  #isSafe(path: string, root: DiskRoot): boolean {
-    return root === this.#safeFor && dirname(path) === this.#safeFolder;
-  }
-
-  #noteSafe(path: string, root: DiskRoot): void {
+  /** Looks at the folder of `path`, unless it is the one that was looked at last for the same job. */
+  #makeSafe(path: string, root: DiskRoot, look: () => void): void {
+    const folder = dirname(path);
+    if (root === this.#safeFor && folder === this.#safeFolder) return;
+    look();
     this.#safeFor = root;
-    this.#safeFolder = dirname(path);
+    this.#safeFolder = folder;
   }
 
   /** Opens; at the limit of descriptors it first closes files of our own. */
