@@ -48,12 +48,11 @@ export class CodeCache {
   }
 
   /** A CommonJS file as a function of its four surroundings. */
-  compile(filename: string, source: Uint8Array): Script {
+  compile(filename: string, source: Buffer): Script {
     const name = basename(filename);
     const crc = crc32(source);
     const known = this.#known[name];
-    const text = Buffer.from(source.buffer, source.byteOffset, source.byteLength).toString();
-    const script = new Script(`(function (module, exports, require, __filename) { ${text}\n})`, {
+    const script = new Script(`(function (module, exports, require, __filename) { ${source.toString()}\n})`, {
       filename,
       ...(known?.source === crc && { cachedData: known.code }),
     });

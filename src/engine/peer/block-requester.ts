@@ -73,10 +73,11 @@ export class BlockRequester implements BlockWriter {
     const allowed = this.#peer.theyChoke ? this.#allowed : null;
     if (this.#peer.theyChoke && !allowed) return;
     const { picker, mayRequest } = this.#host;
-    if (!mayRequest || this.pipeline.room <= 0) return;
+    const free = this.pipeline.room;
+    if (!mayRequest || free <= 0) return;
     const cap =
       this.#host.tail.windowCap(this.pipeline.rate, this.pipeline.pathBlocks) - this.pipeline.outstanding;
-    const room = Math.min(this.pipeline.room, cap);
+    const room = Math.min(free, cap);
     if (room <= 0) return;
     picked.length = 0;
     const options = this.#suggested ? { now, allowed, suggested: this.#suggested } : { now, allowed };

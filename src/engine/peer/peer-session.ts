@@ -179,7 +179,8 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
 
   /** What we say waits until the block that the link holds has left. */
   get #wordsWaitSeconds(): number {
-    return this.link.queuedBytes > 0 && this.upRate > 0 ? BLOCK_LENGTH / this.upRate : 0;
+    const { upRate } = this;
+    return this.link.queuedBytes > 0 && upRate > 0 ? BLOCK_LENGTH / upRate : 0;
   }
 
   get source(): PeerSource {

@@ -1,5 +1,4 @@
-import type { Allocate, Slab } from '../../util/slab-pool.ts';
-import { SlabPool } from '../../util/slab-pool.ts';
+import { SlabPool, type Allocate, type Slab } from '../../util/slab-pool.ts';
 
 /**
  * The memory that all torrents read into for uploads.
