@@ -24,8 +24,8 @@ const REQUESTS = [MessageId.request];
  * It reads the engines' state and never changes it, so a run with checks goes the same way as one without.
  */
 export class SwarmChecker {
-  /** What each run of a client had when last looked at. */
-  readonly #before = new WeakMap<Torrent, PieceSet>();
+  /** What each run of a client had when last looked at, and how often it had looked at its disk until then. */
+  readonly #before = new WeakMap<Torrent, { readonly have: PieceSet; readonly checksBegun: number }>();
   #checks = 0;
   #mostServed = 0;
 
@@ -56,19 +56,18 @@ export class SwarmChecker {
   /** Nobody loses a piece between two checks of the disk, or says it has one that its disk has not. */
   #checkHave(peer: SimPeer, torrent: Torrent): void {
     const { have } = torrent.picker;
-    if (torrent.state === 'checking') {
-      // Everything is found out anew, after a pause or because somebody asked for it.
-      this.#before.delete(torrent);
-      return;
-    }
-    const before = this.#before.get(torrent);
+    const { checksBegun } = peer;
+    // While it looks at its disk, everything is found out anew, and a pause in the midst of it leaves it at that.
+    if (torrent.state === 'checking') return;
+    const last = this.#before.get(torrent);
+    const before = last?.checksBegun === checksBegun ? last.have : null;
     if (before?.count === have.count) return;
     before?.forEach((piece) => assert(have.has(piece), `${peer.name} lost piece ${piece}`));
     const stored = peer.disk.stored(torrent.metaInfo, torrent.options.dir).pieces;
     have.forEach((piece) =>
       assert(stored.has(piece), `${peer.name} claims piece ${piece} without having it`),
     );
-    this.#before.set(torrent, have.clone());
+    this.#before.set(torrent, { have: have.clone(), checksBegun });
   }
 }
 

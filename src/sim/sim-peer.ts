@@ -2,7 +2,7 @@ import { Engine, type EngineOptions } from '../engine/engine.ts';
 import type { Torrent } from '../engine/torrent/torrent.ts';
 import type { TorrentObserver, TorrentOptions } from '../engine/torrent/torrent-options.ts';
 import { InternalError, type TorrentTsError } from '../errors.ts';
-import type { TorrentStats } from '../events.ts';
+import type { TorrentState, TorrentStats } from '../events.ts';
 import type { MetaInfo } from '../metainfo/metainfo.ts';
 import { DEFAULTS } from '../options.ts';
 import { assert } from '../util/assert.ts';
@@ -77,6 +77,8 @@ export class SimPeer implements TorrentObserver {
   startedAtMs: number | null = null;
   completedAtMs: number | null = null;
   firstPieceAtMs: number | null = null;
+  /** How often all that it has was found out anew. */
+  checksBegun = 0;
   leftAtMs: number | null = null;
   readonly rejects: { readonly piece: number; readonly from: readonly PeerAddress[] }[] = [];
   readonly bans: PeerAddress[] = [];
@@ -239,8 +241,9 @@ export class SimPeer implements TorrentObserver {
     if (error instanceof InternalError) this.#setting.onBug(this.name, error);
   }
 
-  onState(): void {
-    // The state is asked for where it matters.
+  onState(state: TorrentState): void {
+    // Otherwise the state is asked for where it matters.
+    if (state === 'checking') this.checksBegun++;
   }
 
   onPiece(): void {
