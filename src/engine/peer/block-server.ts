@@ -130,6 +130,11 @@ export class BlockServer implements UploadHost {
     );
   }
 
+  /** It may have anything now; what it has begun is owed again when it is choked again. */
+  onWeUnchoke(): void {
+    this.#owed = null;
+  }
+
   /** Sends what can be sent. */
   pump(): void {
     this.#queue?.pump();

@@ -96,6 +96,8 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
   #receivedAt: number;
   #sentBytes = -1;
   #sentAt: number;
+  /** The last beat at which the link held nothing. */
+  #linkEmptyAt: number;
   /** Last time that one side wanted something of the other. */
   #usefulAt: number;
   #bitfields = 0;
@@ -113,6 +115,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     this.connectedAt = host.now();
     this.#receivedAt = this.connectedAt;
     this.#sentAt = this.connectedAt;
+    this.#linkEmptyAt = this.connectedAt;
     this.#usefulAt = this.connectedAt;
     this.requester = new BlockRequester(host, this);
     if (link.requestQueue !== undefined) this.requester.pipeline.setPeerLimit(link.requestQueue);
@@ -177,10 +180,11 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     return this.#upMeter?.rate(this.#host.now()) ?? 0;
   }
 
-  /** What we say waits until the block that the link holds has left. */
-  get #wordsWaitSeconds(): number {
+  /** What we say waits until the block that the link holds has left; the rate of one that has just begun is no measure. */
+  #wordsWaitSeconds(now: number): number {
+    if (this.link.queuedBytes === 0) this.#linkEmptyAt = now;
     const { upRate } = this;
-    return this.link.queuedBytes > 0 && upRate > 0 ? BLOCK_LENGTH / upRate : 0;
+    return upRate > 0 ? Math.min(BLOCK_LENGTH / upRate, (now - this.#linkEmptyAt) / 1000) : 0;
   }
 
   get source(): PeerSource {
@@ -223,6 +227,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
     this.weChoke = false;
     this.unchokedAt = this.#host.now();
     this.sentSinceUnchoke = 0;
+    this.server.onWeUnchoke();
     this.link.unchoke();
   }
 
@@ -275,7 +280,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
       return;
     }
     this.#reading.refund();
-    this.requester.onBeat(now, this.#reading.isPaused, this.#wordsWaitSeconds);
+    this.requester.onBeat(now, this.#reading.isPaused, this.#wordsWaitSeconds(now));
     this.requester.fill(now);
   }
 
