@@ -20,6 +20,7 @@ import { Chain } from './chain.ts';
 import { DhtBootstrap } from './dht-bootstrap.ts';
 import { DhtFollow, type FollowHost } from './dht-follow.ts';
 import { DhtOperations } from './dht-operations.ts';
+import { NodeHints } from './node-hints.ts';
 import type { Follow, FollowSubject, PeerFinder } from './peer-finder.ts';
 
 const log = logger('dht');
@@ -88,6 +89,7 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
   readonly #saved: ReadonlyMap<IpFamily, SavedFamily>;
   /** Names of nodes that are being looked up. */
   readonly #named = new Set<Chain>();
+  readonly #hints = new NodeHints((address) => void this.ping(address, () => undefined));
   #subscription: Cancel | null = null;
   #timer: { readonly at: number; readonly cancel: Cancel } | null = null;
   #isRunning = false;
@@ -179,9 +181,11 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
     this.#arm();
   }
 
-  /** Somebody says that there is a node (a PORT message of BEP 5, the `nodes` of a torrent): it is asked if it is. */
+  /** Somebody says that there is a node (a PORT message of BEP 5, the `nodes` of a torrent): it is asked in its turn. */
   addNode(address: PeerAddress): void {
-    if (this.#isRunning && isDialable(address)) this.ping(address, () => undefined);
+    if (!this.#isRunning || !isDialable(address)) return;
+    this.#hints.add(address, this.#world.clock.now());
+    this.#arm();
   }
 
   /** The same of one whose host may be a name. */
@@ -252,6 +256,7 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
   #onTime(): void {
     this.#timer = null;
     const now = this.#world.clock.now();
+    this.#hints.onTime(now);
     for (const node of this.#nodes) {
       if (Math.min(node.nextDeadline(), node.budgetDeadline(now)) <= now) node.onTime(now);
     }
@@ -274,7 +279,7 @@ export class DhtDriver extends DhtOperations implements PeerFinder {
     if (!this.#isRunning) return;
     const { clock } = this.#world;
     const now = clock.now();
-    let next = this.#hasRoom() ? this.#nextDueAt() : Infinity;
+    let next = Math.min(this.#hasRoom() ? this.#nextDueAt() : Infinity, this.#hints.nextDeadline());
     for (const node of this.#nodes) next = Math.min(next, node.nextDeadline(), node.budgetDeadline(now));
     for (const bootstrap of this.#bootstraps.values()) next = Math.min(next, bootstrap.nextDeadline());
     if (next === Infinity || (this.#timer !== null && this.#timer.at <= next)) return;
