@@ -1,10 +1,11 @@
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import type { RemoteInfo, Socket } from 'node:dgram';
 import { BlockList } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { LSD_GROUPS } from '../lsd/lsd.ts';
 import type { Cancel, MulticastPort } from '../ports.ts';
 import { canonicalIp, ipFamily, type IpFamily, type PeerAddress } from '../util/ip.ts';
 import { logger } from '../util/log.ts';
+import { datagramSocket } from './datagram-socket.ts';
 
 const log = logger('lsd');
 
@@ -109,11 +110,7 @@ export class LsdSocket implements MulticastPort {
   }
 
   #openEar(family: IpFamily): Ear {
-    const socket = createSocket({
-      type: family === 4 ? 'udp4' : 'udp6',
-      ipv6Only: family === 6,
-      reuseAddr: true,
-    });
+    const socket = datagramSocket(family, { reuseAddr: true });
     const ear = new Ear(socket, family);
     this.#ears.set(family, ear);
     socket.on('error', (error) => {
@@ -128,7 +125,7 @@ export class LsdSocket implements MulticastPort {
   }
 
   #openMouth({ host, interface: name }: LocalAddress, family: IpFamily): Socket {
-    const socket = createSocket({ type: family === 4 ? 'udp4' : 'udp6', ipv6Only: family === 6 });
+    const socket = datagramSocket(family);
     this.#mouths.set(host, socket);
     socket.on('error', (error) => {
       log('%s: %s', host, error.message);

@@ -1,9 +1,9 @@
-import { createSocket } from 'node:dgram';
 import type { RemoteInfo, Socket } from 'node:dgram';
 import type { Cancel, DatagramPort } from '../ports.ts';
 import type { IpFamily, PeerAddress } from '../util/ip.ts';
 import { addressKey, canonicalIp, ipFamily } from '../util/ip.ts';
 import { logger } from '../util/log.ts';
+import { datagramSocket } from './datagram-socket.ts';
 
 const log = logger('udp');
 
@@ -107,7 +107,7 @@ export class UdpHub implements DatagramPort {
   }
 
   #open(family: IpFamily, port: number): Socket {
-    const socket = createSocket({ type: family === 4 ? 'udp4' : 'udp6', ipv6Only: family === 6 });
+    const socket = datagramSocket(family);
     this.#sockets.set(family, socket);
     let bound = false;
     socket.on('listening', () => {
