@@ -39,6 +39,11 @@ const BATCHES_IN_WORKER = 2;
 const ATTEMPTS_MAX = 2;
 /** Each time the files kept open are halved: after this many, all are closed, and the descriptors are elsewhere. */
 const SHRINKS_MAX = 8;
+/**
+ * What did not help once waits so long before it is tried again, longer each time: mostly it is
+ * sockets that took the descriptors, for a moment, and files that were closed in vain stay closed.
+ */
+const SHORTAGE_WAIT_MS = 50;
 
 interface Task {
   job: DiskJob;
@@ -304,9 +309,14 @@ export class DiskPool {
     }
     this.#held.push(task);
     if (this.#held.length > 1) return;
-    this.shrink(() => {
+    const again = (): void => {
       this.#queue.unshift(...this.#held.splice(0));
       this.#dispatch();
+    };
+    const waitMs = SHORTAGE_WAIT_MS * (task.shrinks - 1);
+    this.shrink(() => {
+      if (waitMs === 0) again();
+      else setTimeout(again, waitMs);
     });
   }
 

@@ -94,6 +94,7 @@ export class OpenFiles {
 
   /** The process is short of descriptors: keeps half as many files open from here on. */
   shrink(): void {
+    if (this.#files.size === 0) return; // It was not us.
     this.#capacity = Math.max(1, this.#files.size >> 1);
     this.#closeOldest(this.#files.size >> 1);
   }

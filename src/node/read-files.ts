@@ -67,7 +67,7 @@ export class ReadFiles {
 
   /** The process is short of descriptors: keeps half as many files open from here on. `done` when those are closed. */
   shrink(done: () => void): void {
-    this.#capacity = Math.max(1, this.#files.size >> 1);
+    if (this.#files.size > 0) this.#capacity = Math.max(1, this.#files.size >> 1);
     let left = 1;
     const finished = (): void => {
       if (--left === 0) done();

@@ -174,6 +174,19 @@ describe('syncing', () => {
     expect(asked).toBe(1);
   });
 
+  test('short of descriptors for a moment it is done again after it, with most files still open', async () => {
+    const faults = await faulty([{ operation: 'fsync', effect: { errno: 'EMFILE' } }]);
+    let asked = 0;
+    pool.onShrink((done) => {
+      if (++asked === 2) setTimeout(() => faults.disarm(0), 30);
+      setImmediate(done);
+    });
+    expect(await sync([inside('a')])).toBe(null);
+    faults.arm(0);
+    expect(await sync([inside('a')])).toBe(null);
+    expect(asked).toBe(2);
+  });
+
   test('short of descriptors for good it fails, after asking for room eight times', async () => {
     const faults = await faulty([{ operation: 'fsync', effect: { errno: 'ENFILE' } }]);
     let asked = 0;

@@ -201,6 +201,13 @@ describe('keeping files open', () => {
     expect(codeOf(() => files.forWriting(inside('a'), root, 1, false))).toBe('ERR_DISK_IO');
   });
 
+  test('with nothing open it is not the one to keep fewer', () => {
+    files = new OpenFiles(4);
+    for (let i = 0; i < 8; i++) files.shrink();
+    for (const name of ['a', 'b', 'c', 'd']) files.forWriting(inside(name), root, 1, true);
+    expect(files.size).toBe(4);
+  });
+
   test('a real limit of 64 descriptors is enough for 500 files', () => {
     const script = new URL('../../dist/node/open-files.js', import.meta.url);
     const code = `

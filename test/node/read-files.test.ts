@@ -123,6 +123,14 @@ test('room is made when the descriptors are closed, and not before', async () =>
   expect(openFds()).toBe(before);
 });
 
+test('with nothing open it is not the one to keep fewer', async () => {
+  const before = openFds();
+  files = new ReadFiles(2, setImmediate);
+  for (let i = 0; i < 8; i++) await new Promise<void>((resolve) => files.shrink(resolve));
+  for (const name of ['a', 'b']) await read(name, 0, new Uint8Array(1));
+  expect(openFds()).toBe(before + 2);
+});
+
 function read(name: string, offset: number, into: Uint8Array): Promise<StorageError | null> {
   return new Promise((resolve) => files.read(inside(name), folder.path, offset, into, resolve));
 }
