@@ -28,6 +28,8 @@ export interface ResumeRecord {
   readonly dir: string;
   /** Pieces that were verified and on disk. */
   readonly have: PieceSet;
+  /** Pieces that came while the record was made, when `have` was fixed and `files` were not: to be read. Null for none. */
+  readonly late: PieceSet | null;
   /** Size and time of each file when `have` was true. */
   readonly files: readonly FileStat[];
   readonly priorities: readonly FilePriority[];
@@ -65,6 +67,7 @@ export function encodeResume(record: ResumeRecord): Uint8Array {
     files: packFiles(record.files),
     have: record.have.bytes,
     'info hash': record.infoHash,
+    ...(record.late !== null && record.late.count > 0 ? { late: record.late.bytes } : {}),
     peers: writeCompactPeers(peers, 4),
     peers6: writeCompactPeers(peers, 6),
     pieces: record.have.size,
@@ -145,6 +148,7 @@ function readRecord(dict: BencodeDict, metaInfo: MetaInfo): ResumeRecord | null 
   const files = unpackFiles(readBytes(dict, 'files', metaInfo.files.length * BYTES_PER_FILE));
   const haveBytes = readBytes(dict, 'have');
   const have = haveBytes && PieceSet.fromBitfield(haveBytes, metaInfo.pieceCount);
+  const lateBytes = readBytes(dict, 'late');
   const priorities = readBytes(dict, 'priorities', metaInfo.files.length);
   const peers = readCompactPeers(readBytes(dict, 'peers') ?? new Uint8Array(0), 4);
   const peers6 = readCompactPeers(readBytes(dict, 'peers6') ?? new Uint8Array(0), 6);
@@ -153,6 +157,7 @@ function readRecord(dict: BencodeDict, metaInfo: MetaInfo): ResumeRecord | null 
     infoHash: metaInfo.infoHash,
     dir,
     have,
+    late: lateBytes && PieceSet.fromBitfield(lateBytes, metaInfo.pieceCount),
     files,
     priorities: Array.from(priorities, (number) => PRIORITIES[Math.min(number, PRIORITIES.length - 1)]!),
     uploaded: readInt(dict, 'uploaded', 0, Number.MAX_SAFE_INTEGER) ?? 0,

@@ -24,6 +24,10 @@ describe('writing and reading a record', () => {
     expect(reading.ok).toBe(true);
     const read = (reading as { record: ResumeRecord }).record;
     expect({ ...read, have: [...read.have.bytes] }).toEqual({ ...record, have: [...record.have.bytes] });
+    const late = new PieceSet(metaInfo.pieceCount);
+    late.add(3);
+    const again = decodeResume(encodeResume({ ...record, late }), metaInfo);
+    expect((again as { record: ResumeRecord }).record.late!.bytes).toEqual(late.bytes);
   });
 
   test('keeps file times to the microsecond, of files today and in the year 2200', () => {
@@ -173,6 +177,7 @@ function sample(): ResumeRecord {
     infoHash: metaInfo.infoHash,
     dir: '/home/someone/Downloads/ünïcödé',
     have,
+    late: null,
     files: metaInfo.files.map(({ length }, i) => ({
       size: i === 4 ? -1 : length,
       mtimeMs: 1_700_000_000_000 + i / 8,

@@ -24,7 +24,7 @@ export interface StartingPoint {
 }
 
 /** What goes into the next record besides the files. */
-export type ResumeFacts = Omit<ResumeRecord, 'files' | 'infoHash'>;
+export type ResumeFacts = Omit<ResumeRecord, 'files' | 'infoHash' | 'late'>;
 
 /** Peers kept in the record. */
 const PEERS_MAX = 100;
@@ -159,11 +159,15 @@ export class ResumeKeeper {
     this.#storage.flush((flushError) => {
       if (flushError) finish(false, flushError);
       else if (isRecorded) finish(true, null);
-      else this.#write(claim, (error) => finish(true, error));
+      else this.#write(claim, facts, (error) => finish(true, error));
     });
   }
 
-  #write(claim: ResumeFacts, done: (error: StorageError | null) => void): void {
+  #write(
+    claim: ResumeFacts,
+    facts: () => ResumeFacts | null,
+    done: (error: StorageError | null) => void,
+  ): void {
     const store = this.#store;
     if (!store) {
       done(null);
@@ -172,7 +176,10 @@ export class ResumeKeeper {
     this.#storage.stat((stats) => {
       if (stats instanceof Error) done(stats);
       else {
-        const record = { ...claim, infoHash: this.#metaInfo.infoHash, files: stats };
+        // What came since the claim was made: the files would bear witness that it is missing.
+        const late = (this.#dirty ? facts() : null)?.have ?? null;
+        claim.have.forEach((piece) => late?.delete(piece));
+        const record = { ...claim, late, infoHash: this.#metaInfo.infoHash, files: stats };
         this.#recorded = null;
         store.save(this.#key, encodeResume(record), (error) => {
           if (!error) this.#note(claim);
@@ -217,10 +224,12 @@ export class ResumeKeeper {
       const { first, end } = map.piecesOf(file.index);
       for (let piece = first; piece < end; piece++) suspect.add(piece);
     }
-    had.forEach((piece) => {
-      if (trusted.has(piece)) return;
-      if (map.pieceSlices(piece).every(({ file }) => stats[file]!.size > 0)) suspect.add(piece);
-    });
+    for (const pieces of [had, record?.late]) {
+      pieces?.forEach((piece) => {
+        if (trusted.has(piece)) return;
+        if (map.pieceSlices(piece).every(({ file }) => stats[file]!.size > 0)) suspect.add(piece);
+      });
+    }
     const toCheck: number[] = [];
     suspect.forEach((piece) => {
       if (!trusted.has(piece)) toCheck.push(piece);

@@ -139,6 +139,43 @@ describe('the record of a torrent', () => {
   });
 });
 
+describe('a record that is written while the download goes on', () => {
+  test('lets no piece be fetched again that came between what it tells and its look at the files', () => {
+    const bench = new EngineBench();
+    bench.add(torrent);
+    bench.settle();
+    const peer = bench.seeder(torrent);
+    const asked = peer.requests();
+    const pieces = [...new Set(asked.map(({ piece }) => piece))];
+    const give = (piece: number): void => {
+      for (const { begin, length } of asked.filter((request) => request.piece === piece)) {
+        peer.give(piece, begin, torrent.piece(piece).slice(begin, begin + length));
+      }
+    };
+    give(pieces[0]!);
+    bench.settle();
+    // The save waits for its flush, and meanwhile another piece reaches the disk.
+    const held: (() => void)[] = (bench.disk.held = []);
+    bench.seconds(61);
+    expect(held).toHaveLength(1);
+    give(pieces[1]!);
+    expect(held).toHaveLength(2);
+    for (const answer of held.splice(0).reverse()) answer();
+    bench.disk.held = null;
+    for (const answer of held.splice(0)) answer();
+    bench.settle();
+    expect(bench.store.saves).toBe(1);
+    const crashed = new EngineBench({}, () => ({ storage: bench.disk, resume: bench.store }));
+    const again = crashed.add(torrent);
+    for (let i = 0; i < 20; i++) {
+      bench.settle();
+      crashed.settle();
+    }
+    expect(again.state).toBe('downloading');
+    expect(again.stats().piecesDone).toBe(2);
+  });
+});
+
 describe('a paused torrent', () => {
   test('added so takes what is remembered, reads nothing and stays paused', () => {
     const bench = complete();
