@@ -307,7 +307,7 @@ export class Decoder {
     }
     const target = this.#sink.blockTarget(piece, begin, length);
     if (this.#state === State.stopped) return;
-    assert(target === null || target.length === length, `a target of ${target?.length} for ${length} bytes`);
+    assert(target === null || target.length === length, 'a target that is not as long as its block');
     this.#state = State.block;
     this.#piece = piece;
     this.#begin = begin;
