@@ -73,11 +73,11 @@ export class Dialer {
     return this.#pending.size;
   }
 
-  /** Dials as many peers as the limits allow. */
-  fill(): void {
+  /** Dials as many peers as the limits allow, and no more than `max`. */
+  fill(max = Infinity): void {
     if (this.#roster.size === 0) return;
     const [transport] = this.#world.transports;
-    const room = this.#host.freeConnections - this.#pending.size;
+    const room = Math.min(max, this.#host.freeConnections - this.#pending.size);
     if (!transport || room <= 0) return;
     const rank = (address: PeerAddress): number => this.#host.rank(address);
     for (const peer of this.#roster.candidates(this.#world.clock.now(), room, this.#host.isAlone, rank)) {

@@ -129,6 +129,7 @@ export class PeerExchange<Peer extends PexPeer = PeerSession> implements Extende
     partner.heardAt = now;
     const { isSeeding, roster } = this.#host;
     const found: PeerAddress[] = [];
+    const seeds: PeerAddress[] = [];
     for (const { address, flags } of message.added) {
       // Two seeds have nothing to say to each other.
       if (isSeeding && (flags & PexFlag.seed) !== 0) continue;
@@ -136,9 +137,15 @@ export class PeerExchange<Peer extends PexPeer = PeerSession> implements Extende
       if (known === undefined && !takeCredit(partner, now)) break;
       if (known && (flags & PexFlag.prefersEncryption) !== 0) onPrefersEncryption(known);
       found.push(address);
+      // What we do not know better ourselves.
+      if (known === undefined && (flags & PexFlag.seed) !== 0) seeds.push(address);
     }
     // That the sender lost a peer says nothing about whether we can reach it, so `dropped` changes nothing here.
     if (found.length > 0) this.#host.onPeersFound(found, 'pex');
+    for (const address of seeds) {
+      const known = roster.get(address);
+      if (known) known.isSeed = true;
+    }
   }
 
   onGone(session: Peer, reason: DisconnectReason): void {

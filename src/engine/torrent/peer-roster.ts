@@ -31,6 +31,8 @@ export interface KnownPeer {
   /** Not dialled before this time. */
   dialAt: number;
   state: 'idle' | 'dialing' | 'connected';
+  /** It wants nothing any more: seen by us, or told by others before we met it. */
+  isSeed: boolean;
   banned: boolean;
   readonly manners: DialManners;
 }
@@ -83,6 +85,7 @@ export class PeerRoster {
       failures: 0,
       dialAt,
       state: 'idle',
+      isSeed: false,
       banned: false,
       manners: firstManners(),
     };
@@ -158,6 +161,11 @@ export class PeerRoster {
         if (reason === 'self-connection') peer.banned = true;
         break;
     }
+  }
+
+  /** We have everything: there is nothing that a seed and we could say to each other, until `forgive`. */
+  leaveSeedsAlone(): void {
+    for (const peer of this.#peers.values()) if (peer.isSeed) peer.dialAt = Infinity;
   }
 
   /** What kept us from dialling may be over: our selection changed, or the network is back. */

@@ -33,6 +33,8 @@ export class PeerSupply implements DialerHost {
   readonly #dialer: Dialer;
   #pardonAt = Infinity;
   #pardonDelayMs = PARDON_DELAY_MIN_MS;
+  /** As a seed we had a connection to another one. */
+  #metSeed = false;
 
   constructor(torrent: SuppliedTorrent, deps: TorrentDeps) {
     this.#torrent = torrent;
@@ -72,7 +74,7 @@ export class PeerSupply implements DialerHost {
       this.#pardonDelayMs = Math.min(PARDON_DELAY_MAX_MS, 2 * this.#pardonDelayMs);
       this.#torrent.roster.pardon(now);
     }
-    this.fill();
+    this.#dialer.fill(this.#isAmongSeeds ? 1 : Infinity);
   }
 
   /** Somebody named peers of this torrent. */
@@ -85,7 +87,15 @@ export class PeerSupply implements DialerHost {
 
   /** Dials as many peers as there is room for. */
   fill(): void {
-    this.#dialer.fill();
+    if (!this.#isAmongSeeds) this.#dialer.fill();
+  }
+
+  /**
+   * Where seeds meet seeds, most of those that we do not know will be seeds as well, and each is a handshake for nothing
+   * on both sides. So they are dialled one a second: whoever still wants something dials us.
+   */
+  get #isAmongSeeds(): boolean {
+    return this.#metSeed && this.#torrent.state === 'seeding';
   }
 
   get #isWanting(): boolean {
@@ -127,8 +137,11 @@ export class PeerSupply implements DialerHost {
 
   /** A connection to this peer ended. Another one may be left, when both sides dialled. */
   onGone(known: KnownPeer, reason: DisconnectReason): void {
-    const { roster, swarm } = this.#torrent;
-    roster.onDisconnected(known, reason, this.#torrent.now());
+    const { roster, state, swarm } = this.#torrent;
+    // Both may hang up at once, and each hears of the other one's end first.
+    const areSeeds = state === 'seeding' && known.isSeed;
+    if (areSeeds) this.#metSeed = true;
+    roster.onDisconnected(known, areSeeds ? 'both-seeds' : reason, this.#torrent.now());
     if (swarm.sessions.some((session) => session.known === known)) roster.onConnected(known);
   }
 }

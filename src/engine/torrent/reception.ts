@@ -143,6 +143,14 @@ export class Reception {
     });
   }
 
+  /** We want nothing any more: all are told, so that other seeds need not find it out by dialling us. */
+  onComplete(): void {
+    for (const session of [...this.#torrent.swarm.sessions]) {
+      this.sendExtendedHandshake(session);
+      if (session.isSeed) session.close('both-seeds');
+    }
+  }
+
   #allowFast(session: PeerSession): void {
     const { infoHash, pieceCount } = this.#torrent.metaInfo;
     const count = Math.min(ALLOWED_FAST_COUNT, Math.floor(pieceCount / ALLOWED_FAST_SHARE));
@@ -158,6 +166,7 @@ export class Reception {
       session.known = roster.add({ host: session.link.remote.host, port: remote.port }, 'inbound');
       if (session.known?.state === 'idle') roster.onConnected(session.known);
     }
+    if (session.known) session.known.isSeed = remote.uploadOnly || session.isSeed;
     if (remote.uploadOnly && isSeeding) session.close('both-seeds');
   }
 }

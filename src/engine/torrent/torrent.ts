@@ -323,6 +323,7 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
   }
 
   onPeerComplete(session: PeerSession): void {
+    if (session.known) session.known.isSeed = true;
     if (this.isSeeding) session.close('both-seeds');
   }
 
@@ -441,10 +442,8 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
   #onComplete(): void {
     if (!this.#completion.onAllThere()) return;
     if (this.picker.have.isFull && this.#completion.onWhole()) this.discovery.completed();
-    for (const session of [...this.swarm.sessions]) {
-      if (session.isSeed) session.close('both-seeds');
-      else this.#reception.sendExtendedHandshake(session);
-    }
+    this.roster.leaveSeedsAlone();
+    this.#reception.onComplete();
     this.#pieces.giveUpUnwanted();
     // Only what was flushed is called complete; empty files are made there too.
     this.#saveResume();
