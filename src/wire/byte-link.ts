@@ -117,8 +117,12 @@ export class ByteLink implements PeerLink, ByteStreamSink {
     if (this.#begin()) writeBare(this.#out, MessageId.notInterested);
   }
 
-  have(piece: number): void {
-    if (this.#begin()) writePieceIndex(this.#out, MessageId.have, piece);
+  have(piece: number, mayWait = false): void {
+    if (mayWait ? this.#reason === null : this.#begin()) writePieceIndex(this.#out, MessageId.have, piece);
+  }
+
+  flush(): void {
+    if (this.#out.queuedBytes > 0) this.#begin();
   }
 
   bitfield(bytes: Uint8Array): void {

@@ -102,7 +102,8 @@ export interface PeerLink {
   unchoke(): void;
   interested(): void;
   notInterested(): void;
-  have(piece: number): void;
+  /** @param mayWait It leaves with what is said next, or at `flush`. */
+  have(piece: number, mayWait?: boolean): void;
   /** The bytes are copied. */
   bitfield(bytes: Uint8Array): void;
   haveAll(): void;
@@ -114,6 +115,8 @@ export interface PeerLink {
   allowedFast(piece: number): void;
   port(port: number): void;
   extended(id: number, payload: Uint8Array): void;
+  /** What may wait leaves with this turn. Optional: most links let nothing wait. */
+  flush?(): void;
   /** A block, not copied: `source` is released when the network is done with `block`, also when the link closes. */
   piece(piece: number, begin: number, block: Uint8Array, source: BlockSource | null): void;
 

@@ -31,6 +31,25 @@ describe('a byte link', () => {
     expect(pair.dialer.written.map((bytes) => bytes.length)).toEqual([68 + 5 + 5]);
   });
 
+  test('lets a have wait for what is said next, or for a flush', () => {
+    const { dialer, pair } = linked();
+    dialer.handshake(HELLO);
+    pair.turns.settle();
+    pair.dialer.written.length = 0;
+    dialer.have(1, true);
+    pair.turns.settle();
+    expect(pair.dialer.written).toEqual([]);
+    dialer.request(0, 0, 16_384);
+    pair.turns.settle();
+    expect(pair.dialer.written.map((bytes) => bytes.length)).toEqual([9 + 17]);
+    dialer.have(2, true);
+    dialer.flush();
+    pair.turns.settle();
+    dialer.flush();
+    pair.turns.settle();
+    expect(pair.dialer.written.map((bytes) => bytes.length)).toEqual([9 + 17, 9]);
+  });
+
   test('closes with the reason of a fault of the peer, later and once', () => {
     const { listener, listenerSink, pair } = linked();
     pair.listener.inject(Uint8Array.of(0x14));

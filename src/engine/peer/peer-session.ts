@@ -242,10 +242,12 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
 
   /**
    * We have a piece more. Peers that have it too are not told: they would only count it. Except for a rare one: a seed
-   * that is alone learns that the piece has spread, and need not send it again.
+   * that is alone learns that the piece has spread, and need not send it again. It learns it with our next requests, a
+   * quarter of a window later at most: a write of its own for each is 4 % of a download's CPU time and 6 % of the seed's.
    */
   announceHave(piece: number, isRare: boolean): void {
-    if (!this.have.has(piece) || (isRare && this.have.isFull)) this.link.have(piece);
+    if (!this.have.has(piece)) this.link.have(piece);
+    else if (isRare && this.have.isFull) this.link.have(piece, this.requester.pipeline.outstanding > 0);
   }
 
   close(reason: DisconnectReason): void {
@@ -279,6 +281,7 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
       this.close('uninteresting');
       return;
     }
+    this.link.flush?.();
     this.#reading.refund();
     this.requester.onBeat(now, this.#reading.isPaused, this.#wordsWaitSeconds(now));
     this.requester.fill(now);
