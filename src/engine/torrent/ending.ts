@@ -7,6 +7,14 @@ export class Ending {
     else done();
   }
 
+  /** @returns What each of so many says when it has finished: the last one reaches the end. */
+  reachAfter(count: number): () => void {
+    let left = count;
+    return () => {
+      if (--left === 0) this.reach();
+    };
+  }
+
   reach(): void {
     const waiting = this.#waiting ?? [];
     this.#waiting = null;

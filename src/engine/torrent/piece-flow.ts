@@ -97,8 +97,16 @@ export class PieceFlow {
     });
   }
 
+  /** May blocks of the piece be asked for? If so, there is a buffer for it. */
+  mayStart(piece: number): boolean {
+    const { assembler } = this.#parts;
+    // One that has a buffer is begun already, and may hold blocks.
+    if (assembler.get(piece) !== undefined) return true;
+    return !this.#isBehind && assembler.reserve(piece);
+  }
+
   /** The disk is slower than the network: new pieces wait, so that memory holds what arrives and not what is stored. */
-  get isBehind(): boolean {
+  get #isBehind(): boolean {
     const waiting = this.#verifier?.inFlight ?? 0;
     return waiting > BEHIND_PIECES && waiting * this.#parts.geometry.pieceLength > BEHIND_BYTES;
   }

@@ -2,7 +2,7 @@ import { sha1 } from '../../metainfo/info-hash.ts';
 import { ALLOWED_FAST_COUNT, allowedFastSet } from '../../wire/allowed-fast.ts';
 import type { ExtendedHandshake } from '../../wire/extension/extended-handshake.ts';
 import { Feature, hasFeature } from '../../wire/handshake.ts';
-import { PeerError, type Handshake, type PeerLink } from '../../wire/link.ts';
+import { PeerError, type DisconnectReason, type Handshake, type PeerLink } from '../../wire/link.ts';
 import { exchangePorts, featuresWith, type DhtPorts } from '../discovery/dht-ports.ts';
 import { mayFindPeersBy } from '../discovery/private-gate.ts';
 import type { PendingSession } from '../metadata/pending-session.ts';
@@ -17,7 +17,7 @@ import type { Torrent } from './torrent.ts';
 import type { TorrentDeps } from './torrent-deps.ts';
 import { Turnover } from './turnover.ts';
 
-/** Who may join the swarm of a torrent, and what we say to a peer that did. */
+/** Who may join the swarm of a torrent, what we say to a peer that did, and what is left to do when it is gone. */
 export class Reception {
   readonly #torrent: Torrent;
   readonly #deps: TorrentDeps;
@@ -53,10 +53,10 @@ export class Reception {
   }
 
   /**
-   * Makes a session of a link whose handshake is here.
+   * Takes a link whose handshake is here into the swarm.
    * @throws PeerError if the peer is not welcome.
    */
-  admit(link: PeerLink, handshake: Handshake, known: KnownPeer | null): PeerSession {
+  admit(link: PeerLink, handshake: Handshake, known: KnownPeer | null): void {
     const torrent = this.#torrent;
     const { connections, options } = this.#deps;
     const limits = {
@@ -70,23 +70,42 @@ export class Reception {
     const session = new PeerSession(torrent, link, { peerId: handshake.peerId.slice(), fast, known });
     this.#attach(session);
     if (hasFeature(handshake.reserved, Feature.extensions)) this.#extend(session, undefined);
-    return session;
+    this.#join(session);
+    this.#introduce(session, handshake);
   }
 
-  /** Makes a session of a connection that was made while we did not know the metadata. */
-  adopt(early: PendingSession): PeerSession {
+  /** Takes a connection that was made while we did not know the metadata into the swarm. */
+  adopt(early: PendingSession): void {
     const session = new PeerSession(this.#torrent, early.link, early);
     this.#attach(session);
     session.weAreInterested = early.weAreInterested;
     session.dhtPorts = this.#dht && early.dhtPorts;
     if (early.extensions) this.#extend(session, early.extensions.remote);
-    return session;
+    this.#join(session);
+    this.#recall(session, early);
+  }
+
+  /** A session has ended. False if it was not of the swarm. */
+  farewell(session: PeerSession, reason: DisconnectReason): boolean {
+    const { picker, rounds, swarm } = this.#torrent;
+    if (!swarm.remove(session)) return false;
+    this.#deps.connections.count--;
+    session.extensions?.onGone(reason);
+    picker.onPeerLeft(session);
+    rounds.onGone(session);
+    return true;
+  }
+
+  #join(session: PeerSession): void {
+    this.#torrent.swarm.add(session);
+    this.#deps.connections.count++;
+    this.#torrent.picker.onPeerJoined(session);
   }
 
   /** Tells the peer what has changed with us, and the session what the peer has said so far. */
-  recall(session: PeerSession, early: PendingSession): void {
+  #recall(session: PeerSession, early: PendingSession): void {
     try {
-      this.sendExtendedHandshake(session);
+      this.#sendExtendedHandshake(session);
       session.extensions?.recall();
       early.facts.replay(session);
       session.onBatchEnd();
@@ -108,8 +127,8 @@ export class Reception {
   }
 
   /** What we say first: our extensions, what we have and the peer may take while choked, and where our node is. */
-  introduce(session: PeerSession, { reserved }: Pick<Handshake, 'reserved'>): void {
-    this.sendExtendedHandshake(session);
+  #introduce(session: PeerSession, { reserved }: Pick<Handshake, 'reserved'>): void {
+    this.#sendExtendedHandshake(session);
     this.#tellPieces(session);
     exchangePorts(session, this.#dht, reserved);
   }
@@ -133,7 +152,7 @@ export class Reception {
   }
 
   /** BEP 10; again when something in it changed. */
-  sendExtendedHandshake(session: PeerSession): void {
+  #sendExtendedHandshake(session: PeerSession): void {
     session.extensions?.sendHandshake({
       client: this.#deps.clientName,
       listenPort: this.#deps.listenPort(),
@@ -145,8 +164,9 @@ export class Reception {
 
   /** We want nothing any more: all are told, so that other seeds need not find it out by dialling us. */
   onComplete(): void {
+    this.#torrent.roster.leaveSeedsAlone();
     for (const session of [...this.#torrent.swarm.sessions]) {
-      this.sendExtendedHandshake(session);
+      this.#sendExtendedHandshake(session);
       if (session.isSeed) session.close('both-seeds');
     }
   }

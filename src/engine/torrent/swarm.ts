@@ -76,6 +76,11 @@ export class Swarm extends Connections<PeerSession> {
     for (const session of this.sessions) session.updateInterest();
   }
 
+  /** We may ask for more than before. */
+  fill(now: number): void {
+    for (const session of this.sessions) session.requester.fill(now);
+  }
+
   /** Blocks or buffers came free: peers that found nothing to ask for look again. */
   wakeStarved(now: number): void {
     for (const session of this.sessions) if (session.requester.starved) session.requester.fill(now);

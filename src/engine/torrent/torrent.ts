@@ -7,7 +7,6 @@ import type { FilePriority } from '../../options.ts';
 import type { TorrentStorage, World } from '../../ports.ts';
 import type { PeerAddress } from '../../util/ip.ts';
 import { logger } from '../../util/log.ts';
-import type { Rng } from '../../util/rng.ts';
 import type { DisconnectReason, Handshake, LinkEncryption, PeerLink } from '../../wire/link.ts';
 import type { BandwidthShare } from '../bandwidth.ts';
 import type { Discovery } from '../discovery/discovery.ts';
@@ -20,11 +19,10 @@ import { PiecePicker } from '../picker/piece-picker.ts';
 import { discoverPeers } from './announcing.ts';
 import { guardWorld, stopForBug } from './bug-boundary.ts';
 import { ChokeRounds } from './choke-rounds.ts';
-import { Completion } from './completion.ts';
 import { DiskHealth } from './disk-health.ts';
 import { Ending } from './ending.ts';
 import { FileProgress } from './file-progress.ts';
-import { Inventory } from './inventory.ts';
+import { Holdings } from './holdings.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { PartsHost } from './parts-host.ts';
 import { PeerRoster, type KnownPeer, type PeerSource } from './peer-roster.ts';
@@ -33,7 +31,6 @@ import { PieceAssembler } from './piece-assembler.ts';
 import { PieceFlow } from './piece-flow.ts';
 import { ReadCache } from './read-cache.ts';
 import { Reception } from './reception.ts';
-import { ResumeKeeper, resumeFactsOf, type StartingPoint } from './resume-keeper.ts';
 import { Swarm } from './swarm.ts';
 import { TailShare } from './tail-share.ts';
 import { WebSeeds } from './web-seeds.ts';
@@ -68,24 +65,18 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
   readonly discovery: Discovery;
 
   readonly infoHash: Uint8Array;
-  readonly #deps: TorrentDeps;
   readonly #observer: TorrentObserver;
-  readonly #rng: Rng;
   readonly #lifecycle: Lifecycle;
   readonly #storage: TorrentStorage;
   readonly #pieces: PieceFlow;
   readonly #supply: PeerSupply;
   readonly rounds: ChokeRounds;
-  readonly #resume: ResumeKeeper;
   readonly #disk: DiskHealth;
   readonly #reception: Reception;
-  readonly #inventory: Inventory;
+  readonly #holdings: Holdings;
   /** Paused as soon as the check that runs is done. */
   #staysPaused = false;
   #error: TorrentTsError | null = null;
-  readonly #completion = new Completion();
-  /** Wishes and totals of an earlier run count once, not after each pause. */
-  #isFirstRecord = true;
   readonly #ending = new Ending();
 
   /** @param inherited What it had found while it was a magnet. */
@@ -99,36 +90,33 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
     const onBug = (error: unknown): void => this.onBug(error);
     const world = guardWorld(deps.bareWorld, onBug);
     this.world = world;
-    this.#deps = deps;
     this.#observer = observer;
     this.metaInfo = metaInfo;
     this.infoHash = metaInfo.infoHash;
     this.geometry = metaInfo.geometry;
     this.options = options;
     this.peerId = inherited?.peerId ?? deps.newPeerId();
-    this.#rng = deps.rng.fork(metaInfo.infoHashHex);
+    const rng = deps.rng.fork(metaInfo.infoHashHex);
     this.#lifecycle = new Lifecycle(this, inherited?.state);
     this.#storage = world.storage.open(metaInfo, { dir: options.dir });
     this.assembler = new PieceAssembler(metaInfo.geometry, deps.slabs);
-    this.picker = new PiecePicker(metaInfo.geometry, this.#rng.fork('picker'), this);
+    this.picker = new PiecePicker(metaInfo.geometry, rng.fork('picker'), this);
     this.picker.sequential = options.sequential;
     this.#disk = new DiskHealth(this.#storage, this);
     this.cache = new ReadCache(metaInfo.geometry, this.#storage, deps.readMemory, this.#disk, onBug);
     this.files = new FileProgress(metaInfo, new FileMap(metaInfo.files, metaInfo.geometry));
     this.down = deps.down.share(options.downLimit, onBug);
     this.up = deps.up.share(options.upLimit, onBug);
-    this.roster = inherited?.roster ?? new PeerRoster(this.#rng.fork('roster'));
+    this.roster = inherited?.roster ?? new PeerRoster(rng.fork('roster'));
     this.#supply = inherited?.supply ?? new PeerSupply(this, deps);
     this.#supply.serve(this);
-    this.rounds = new ChokeRounds(this.#rng, deps.options.uploadSlots, this, deps.options.choker);
+    this.rounds = new ChokeRounds(rng, deps.options.uploadSlots, this, deps.options.choker);
     this.webSeeds = new WebSeeds(this, deps, observer);
     this.tail = new TailShare(this.picker, metaInfo.geometry, this.swarm);
-    const now = world.clock.now();
-    this.#resume = new ResumeKeeper(metaInfo, this.#storage, world.resume, options.resumeKey, now, observer);
-    this.#inventory = new Inventory(this.#storage, this.#resume, observer, this);
     this.#pieces = new PieceFlow(this, this.#storage, world.clock, observer, this.#disk, this);
+    this.#holdings = new Holdings(this, this.#storage, this.#pieces, observer);
     this.#reception = new Reception(this, deps);
-    this.discovery = discoverPeers(this, deps, observer, this.#rng.fork('trackers'), inherited?.discovery);
+    this.discovery = discoverPeers(this, deps, observer, rng.fork('trackers'), inherited?.discovery);
   }
 
   // — questions
@@ -169,7 +157,7 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
 
   /** All wanted pieces are known to be on disk and flushed. */
   get isComplete(): boolean {
-    return this.#completion.isComplete && this.#inventory.isComplete;
+    return this.#holdings.isComplete;
   }
 
   hasPiece(piece: number): boolean {
@@ -185,7 +173,7 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
   }
 
   stats(): TorrentStats {
-    return statsOf(this, this.#inventory.progress);
+    return statsOf(this, this.#holdings.progress);
   }
 
   // — commands
@@ -200,12 +188,12 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
 
   pause(): void {
     if (!this.#lifecycle.isActive) return;
-    this.#inventory.interrupt();
+    this.#holdings.interrupt();
     this.#lifecycle.to('paused');
     this.#supply.leave('torrent-stopped');
     this.#pieces.giveUpBegun();
     this.discovery.stop(() => log('%s: paused', this.metaInfo.name));
-    this.#saveResume();
+    this.#holdings.save();
   }
 
   /** Goes on after a pause or a failure; what changed on disk meanwhile is found out first. */
@@ -214,7 +202,7 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
     const wasToPause = this.#staysPaused;
     this.#staysPaused = false;
     if (state === 'paused' || state === 'failed') this.#check('resume');
-    else if (state === 'checking' && wasToPause && !this.#inventory.readsPieces) this.#check('resume');
+    else if (state === 'checking' && wasToPause && !this.#holdings.readsPieces) this.#check('resume');
     if (state !== 'stalled') return;
     // The user says that what is gone is gone, so what it held is fetched again; or that the disk is well.
     if (error instanceof StorageError && error.code === 'ERR_FILE_MISSING') this.#check('resume');
@@ -250,7 +238,7 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
     this.files.setPriority(files, priority);
     this.#pieces.applySelection();
     this.#pieces.giveUpUnwanted();
-    this.#resume.touch();
+    this.#holdings.touch();
     if (this.state === 'downloading' || this.state === 'seeding') this.#enterActive();
   }
 
@@ -258,15 +246,12 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
   close(done: () => void): void {
     this.#ending.wait(done);
     if (this.state === 'closed') return;
-    this.#inventory.interrupt();
+    this.#holdings.interrupt();
     this.#lifecycle.to('closed');
     this.#supply.leave('torrent-stopped');
-    let waiting = 2;
-    const finish = (): void => {
-      if (--waiting === 0) this.#ending.reach();
-    };
+    const finish = this.#ending.reachAfter(2);
     this.discovery.stop(finish);
-    this.#pieces.stop(() => this.#saveResume(() => this.#storage.close(finish)));
+    this.#pieces.stop(() => this.#holdings.save(() => this.#storage.close(finish)));
   }
 
   /** Once a second. */
@@ -283,7 +268,7 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
     this.#supply.onBeat(now);
     this.webSeeds.fill(now);
     if (this.#supply.isLow) this.discovery.announceNow();
-    if (this.#resume.isDue(now)) this.#saveResume();
+    this.#holdings.onBeat(now);
   }
 
   // — GreetedTorrent
@@ -293,23 +278,13 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
   }
 
   admit(link: PeerLink, handshake: Handshake, known: KnownPeer | null): void {
-    const session = this.#reception.admit(link, handshake, known);
-    this.#join(session);
-    this.#reception.introduce(session, handshake);
+    this.#reception.admit(link, handshake, known);
     this.#observer.onPeer(link.remote);
   }
 
   /** Goes on with a connection of the magnet that this was. */
   adopt(early: PendingSession): void {
-    const session = this.#reception.adopt(early);
-    this.#join(session);
-    this.#reception.recall(session, early);
-  }
-
-  #join(session: PeerSession): void {
-    this.swarm.add(session);
-    this.#deps.connections.count++;
-    this.picker.onPeerJoined(session);
+    this.#reception.adopt(early);
   }
 
   onGreetingFailed(known: KnownPeer | null, reason: DisconnectReason, reached: LinkEncryption): void {
@@ -333,11 +308,7 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
 
   onClosed(session: PeerSession, reason: DisconnectReason): void {
     log('%s: %o left: %s', this.metaInfo.name, session.link.remote, reason);
-    if (!this.swarm.remove(session)) return;
-    this.#deps.connections.count--;
-    session.extensions?.onGone(reason);
-    this.picker.onPeerLeft(session);
-    this.rounds.onGone(session);
+    if (!this.#reception.farewell(session, reason)) return;
     if (session.known) this.#supply.onGone(session.known, reason);
     this.#observer.onPeerGone(session.link.remote, reason);
     if (!this.#lifecycle.isActive) return;
@@ -354,12 +325,10 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
   }
 
   mayStartPiece(piece: number): boolean {
-    // One that has a buffer is begun already, and may hold blocks.
-    if (this.assembler.get(piece) !== undefined) return true;
-    return !this.#pieces.isBehind && this.assembler.reserve(piece);
+    return this.#pieces.mayStart(piece);
   }
 
-  // — starting: InventoryEvents
+  // — starting
 
   #check(trust: 'resume' | 'check', readsPieces = true): void {
     this.#error = null;
@@ -367,25 +336,7 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
     if (this.state !== 'metadata') this.#supply.leave('torrent-stopped');
     this.#lifecycle.to('checking');
     this.#disk.forgetReadError();
-    const had = this.picker.have.clone();
-    had.forEach((piece) => this.#pieces.lose(piece));
-    this.#inventory.take(trust, readsPieces, had);
-  }
-
-  onRecord({ record, trusted }: StartingPoint): void {
-    if (record && this.#isFirstRecord) {
-      if (!this.files.isChosen) this.files.setPriorities(record.priorities);
-      this.counters.before.uploaded = record.uploaded;
-      this.counters.before.downloaded = record.downloaded;
-    }
-    this.#isFirstRecord = false;
-    this.#pieces.applySelection();
-    trusted.forEach((piece) => this.#pieces.gain(piece));
-    for (const address of record?.peers ?? []) this.roster.add(address, 'resume');
-  }
-
-  onPieceFound(piece: number): void {
-    this.#pieces.gain(piece);
+    this.#holdings.check(trust, readsPieces);
   }
 
   onChecked(error: StorageError | null, hasRead: boolean): void {
@@ -396,10 +347,10 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
     if (this.#staysPaused) {
       this.#lifecycle.to('paused');
       this.#supply.leave('torrent-stopped');
-      if (hasRead) this.#saveResume();
+      if (hasRead) this.#holdings.save();
       return;
     }
-    if (hasRead) this.#resume.touch();
+    if (hasRead) this.#holdings.touch();
     this.#enterActive();
     this.#pieces.retryNow();
     this.discovery.start();
@@ -409,7 +360,7 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
   // — PieceFlowEvents, DiskHealthEvents
 
   onPieceGained(): void {
-    this.#resume.touch();
+    this.#holdings.touch();
   }
 
   goOn(): void {
@@ -425,7 +376,7 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
     }
     this.#error = null;
     if (this.picker.wantedCount > 0) {
-      this.#completion.onMissing();
+      this.#holdings.completion.onMissing();
       this.#lifecycle.to('downloading');
       this.roster.forgive(this.now());
       this.webSeeds.fill(this.now());
@@ -433,20 +384,18 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
     } else {
       this.#lifecycle.to('seeding');
     }
-    const now = this.now();
     this.swarm.updateInterest();
-    for (const session of this.swarm.sessions) session.requester.fill(now);
+    this.swarm.fill(this.now());
     if (this.isSeeding) this.#onComplete();
   }
 
   #onComplete(): void {
-    if (!this.#completion.onAllThere()) return;
-    if (this.picker.have.isFull && this.#completion.onWhole()) this.discovery.completed();
-    this.roster.leaveSeedsAlone();
+    if (!this.#holdings.completion.onAllThere()) return;
+    if (this.picker.have.isFull && this.#holdings.completion.onWhole()) this.discovery.completed();
     this.#reception.onComplete();
     this.#pieces.giveUpUnwanted();
     // Only what was flushed is called complete; empty files are made there too.
-    this.#saveResume();
+    this.#holdings.save();
   }
 
   // — trouble and the end
@@ -466,7 +415,7 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
     if (!this.#lifecycle.isActive) return;
     this.#error = error;
     // Whatever went wrong, what is on disk is found out anew before anything is remembered of it.
-    this.#inventory.distrust();
+    this.#holdings.distrust();
     this.#lifecycle.to('failed');
     this.#observer.onFailed(error);
     this.#supply.leave('torrent-stopped');
@@ -477,22 +426,5 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
   /** Our own code failed in the midst of something: nothing of this torrent can be relied on any more. */
   onBug(error: unknown): void {
     stopForBug(this.metaInfo.name, error, (report) => this.fail(report));
-  }
-
-  #saveResume(done?: () => void): void {
-    // Also a later save than the first may be the one whose flush succeeds.
-    const completes = this.#completion.isFlushing;
-    this.#resume.save(
-      // While it is not known what is there, the record of before is worth more.
-      () => (this.#inventory.isComplete ? resumeFactsOf(this) : null),
-      this.now(),
-      (flushed) => {
-        if (flushed && completes && this.#completion.onFlushed()) {
-          this.files.emptyWanted().forEach((file) => this.#observer.onFile(file));
-          this.#observer.onComplete();
-        }
-        done?.();
-      },
-    );
   }
 }
