@@ -39,13 +39,12 @@ export interface HashJob {
   readonly spans: readonly DiskSpan[];
 }
 
-/** Hashes the first `length` bytes of `buffer` and writes them if they are the right ones. */
+/** Hashes a piece and writes it if it is the right one. */
 export interface WriteJob {
   readonly kind: 'write';
   readonly root: DiskRoot;
-  /** Transferred to the worker, and back in the answer. */
-  readonly buffer: ArrayBuffer;
-  readonly length: number;
+  /** In shared memory; nobody else touches it meanwhile. */
+  readonly bytes: Uint8Array;
   readonly expected: Uint8Array;
   readonly wantDigests: boolean;
   readonly spans: readonly WriteSpan[];
@@ -54,7 +53,6 @@ export interface WriteJob {
 
 export interface WriteResult {
   readonly status: 'written' | 'mismatch' | 'failed';
-  readonly buffer: ArrayBuffer;
   readonly digests: Uint8Array<ArrayBuffer> | null;
   readonly failure: StorageFailure | null;
   /** What the root is; null if nothing was written. */

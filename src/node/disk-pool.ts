@@ -51,7 +51,7 @@ const SHRINKS_MAX = 8;
 const SHORTAGE_WAIT_MS = 50;
 
 interface Task {
-  job: DiskJob;
+  readonly job: DiskJob;
   readonly done: (answer: DiskAnswer) => void;
   attempts: number;
   shrinks: number;
@@ -71,7 +71,7 @@ interface DiskThread {
  * does not keep the process alive, one with work does.
  *
  * Jobs start in the order they came and may finish in any. A worker that dies is replaced and its jobs are done once
- * more, except for those whose piece buffer died with it.
+ * more.
  */
 export class DiskPool {
   readonly threads: number;
@@ -281,12 +281,8 @@ export class DiskPool {
   #send(thread: DiskThread, tasks: Task[]): void {
     if (thread.batches.length === 0) thread.worker.ref();
     thread.batches.push(tasks);
-    const buffers = tasks.flatMap(({ job }) => (job.kind === 'write' ? [job.buffer] : []));
     for (const task of tasks) task.attempts++;
-    thread.worker.postMessage(
-      tasks.map((task) => task.job),
-      buffers,
-    );
+    thread.worker.postMessage(tasks.map((task) => task.job));
   }
 
   #onReady(thread: DiskThread): void {
@@ -301,18 +297,15 @@ export class DiskPool {
     for (let i = 0; i < tasks.length; i++) {
       const task = tasks[i]!;
       const answer = answers[i]!;
-      if (isShort(answer) && task.shrinks < SHRINKS_MAX) this.#hold(task, answer);
+      if (isShort(answer) && task.shrinks < SHRINKS_MAX) this.#hold(task);
       else task.done(answer);
     }
     this.#tellIdle();
   }
 
   /** Does a task again that found no descriptor left, when all threads have closed some. */
-  #hold(task: Task, answer: DiskAnswer): void {
+  #hold(task: Task): void {
     task.shrinks++;
-    if (task.job.kind === 'write' && answer.ok) {
-      task.job = { ...task.job, buffer: (answer.result as DiskResults['write']).buffer };
-    }
     this.#held.push(task);
     if (this.#held.length > 1) return;
     const again = (): void => {
@@ -336,7 +329,7 @@ export class DiskPool {
     const again: Task[] = [];
     const lost: Task[] = [];
     for (const task of thread.batches.splice(0).flat()) {
-      const isRepeatable = !['write', 'release', 'shrink'].includes(task.job.kind);
+      const isRepeatable = !['release', 'shrink'].includes(task.job.kind);
       (isRepeatable && task.attempts < ATTEMPTS_MAX ? again : lost).push(task);
     }
     this.#queue.unshift(...again);
@@ -374,7 +367,7 @@ function failureIn(result: DiskResults[keyof DiskResults]): StorageFailure | nul
 
 /** How long a job takes, in bytes hashed or so. */
 function weightOf(job: DiskJob): number {
-  if (job.kind === 'write') return job.length;
+  if (job.kind === 'write') return job.bytes.length;
   // Thousands of torrents that start ask for one each, mostly of one file.
   if (job.kind === 'load') return SURVEYED_FILE_BYTES;
   if (job.kind === 'survey') return SURVEYED_FILE_BYTES * job.paths.length;

@@ -113,13 +113,13 @@ export class DiskTasks {
     return hasher.digests();
   }
 
-  /** The buffer goes back whatever happens, so failures are a part of the result. */
+  /** A piece that is right and one that is not are told apart whatever the disk says, so failures are a part of the result. */
   #write(job: WriteJob): WriteResult {
-    const piece = new Uint8Array(job.buffer, 0, job.length);
+    const piece = job.bytes;
     zeroPads(piece, job.spans);
     const isRight = hash('sha1', piece, 'buffer').equals(job.expected);
     const digests = !isRight || job.wantDigests ? blockDigests(piece) : null;
-    const answer = { buffer: job.buffer, digests, failure: null, root: null };
+    const answer = { digests, failure: null, root: null };
     if (!isRight) return { ...answer, status: 'mismatch' };
     try {
       for (const span of job.spans) {

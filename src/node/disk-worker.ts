@@ -7,7 +7,7 @@ import { OpenFiles } from './open-files.ts';
 
 /**
  * The thread that hashes and touches the files. A message is a batch of jobs, the answer the batch of their answers in
- * the same order; buffers travel by transfer both ways. The first message, without answers, says that it has started.
+ * the same order; pieces lie in shared memory. The first message, without answers, says that it has started.
  */
 
 const { openFilesMax, faults } = workerData as { openFilesMax: number; faults: SharedFaults | null };
@@ -16,8 +16,6 @@ const diskFaults = faults ? new DiskFaults(faults) : null;
 const tasks = new DiskTasks(new OpenFiles(openFilesMax, diskFaults), diskFaults);
 
 port.on('message', (jobs: readonly DiskJob[]) => {
-  const answers = jobs.map((job) => tasks.run(job));
-  const buffers = jobs.flatMap((job) => (job.kind === 'write' ? [job.buffer] : []));
-  port.postMessage(answers, buffers);
+  port.postMessage(jobs.map((job) => tasks.run(job)));
 });
 port.postMessage([]);

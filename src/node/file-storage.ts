@@ -18,6 +18,7 @@ import { StorageError } from '../errors.ts';
 import type { FileSlice } from '../metainfo/file-map.ts';
 import type { MetaInfo } from '../metainfo/metainfo.ts';
 import type { FileStat, PieceVerdict, StorageFactory, TorrentStorage } from '../ports.ts';
+import { EMPTY_BYTES } from '../util/bytes.ts';
 import type { Slab } from '../util/slab-pool.ts';
 import type { SurveyResult, WriteJob, WriteResult } from './disk-jobs.ts';
 import type { DiskPool } from './disk-pool.ts';
@@ -40,7 +41,7 @@ const SHA1_BYTES = 20;
  *
  * Besides the contract: `stat` fails with `ERR_UNSAFE_PATH` if something that is no regular file, or lies behind a link
  * that leads out of the folder, is in the place of a wanted file. `writePiece` sets the bytes of pad files in the slab to
- * zero. If a disk thread dies, the slab in it is lost: the verdict is `failed` and `slab.bytes` stays empty.
+ * zero.
  */
 export function fileStorageFactory(pool: DiskPool): StorageFactory {
   const share = Math.floor(pool.openFilesMax / (pool.threads + 1));
@@ -109,17 +110,17 @@ class FileStorage implements TorrentStorage {
   }
 
   writePiece(piece: number, slab: Slab, wantDigests: boolean, done: (verdict: PieceVerdict) => void): void {
-    const { buffer } = slab.bytes;
-    slab.bytes = new Uint8Array(0);
+    const { bytes } = slab;
+    slab.bytes = EMPTY_BYTES;
     this.#begin((fault) => {
-      const finish = (verdict: PieceVerdict, back: ArrayBuffer): void => {
-        slab.bytes = new Uint8Array(back);
+      const finish = (verdict: PieceVerdict): void => {
+        slab.bytes = bytes;
         this.#gate.leave();
         done(verdict);
       };
       const error = fault ?? this.#claim(piece);
-      if (error) setImmediate(finish, { status: 'failed', error }, buffer);
-      else this.#write(piece, buffer, wantDigests, finish);
+      if (error) setImmediate(finish, { status: 'failed', error });
+      else this.#write(piece, bytes, wantDigests, finish);
     });
   }
 
@@ -321,9 +322,9 @@ class FileStorage implements TorrentStorage {
 
   #write(
     piece: number,
-    buffer: ArrayBuffer,
+    bytes: Uint8Array,
     wantDigests: boolean,
-    finish: (verdict: PieceVerdict, back: ArrayBuffer) => void,
+    finish: (verdict: PieceVerdict) => void,
   ): void {
     const { parts } = this.#places;
     const slices = this.#places.pieceSlices(piece);
@@ -331,8 +332,7 @@ class FileStorage implements TorrentStorage {
     const job: WriteJob = {
       kind: 'write',
       root: this.#root(),
-      buffer,
-      length: this.#metaInfo.geometry.pieceLengthOf(piece),
+      bytes: bytes.subarray(0, this.#metaInfo.geometry.pieceLengthOf(piece)),
       // A copy for sure, which `slice` of a Buffer is not: a view takes all the memory that it looks at to the thread,
       // which was the whole .torrent for each piece.
       expected: new Uint8Array(this.#expectedHash(piece)),
@@ -345,11 +345,11 @@ class FileStorage implements TorrentStorage {
       if (slot !== null && isWritten) parts.add(piece, slot);
       else if (slot !== null) parts.cancel(piece, slot);
       if (result instanceof StorageError) {
-        finish({ status: 'failed', error: result }, new ArrayBuffer(0)); // It died with its thread.
+        finish({ status: 'failed', error: result });
         return;
       }
       if (isWritten) this.#noteWritten(job, slices, result);
-      finish(toVerdict(result), result.buffer);
+      finish(toVerdict(result));
     });
   }
 

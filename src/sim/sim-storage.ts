@@ -156,7 +156,7 @@ class SimStorage implements TorrentStorage {
     assert(!this.#isClosed, 'writePiece on a closed storage');
     const length = this.#metaInfo.geometry.pieceLengthOf(piece);
     const bytes = slab.bytes;
-    slab.bytes = EMPTY_BYTES as Uint8Array<ArrayBuffer>;
+    slab.bytes = EMPTY_BYTES;
     const isGood = this.#isGood(piece, bytes);
     const hashMs = this.#takesMs(length, this.#disk.hashBytesPerSec);
     const writeMs = isGood ? this.#disk.seekMs + this.#takesMs(length, this.#disk.writeBytesPerSec) : 0;

@@ -1,5 +1,6 @@
 import { assert } from '../util/assert.ts';
 import { readU16, readU32 } from '../util/bytes.ts';
+import { copyBytes } from '../util/copy-bytes.ts';
 import { Feature, hasFeature, PROTOCOL_HEADER, readHandshake } from './handshake.ts';
 import { PeerError, type LinkSink } from './link.ts';
 import {
@@ -319,7 +320,8 @@ export class Decoder {
 
   #receiveBlock(chunk: Uint8Array, offset: number, end: number): number {
     const count = Math.min(end - offset, this.#blockLength - this.#blockFilled);
-    this.#target?.set(chunk.subarray(offset, offset + count), this.#blockFilled);
+    const target = this.#target;
+    if (target !== null) copyBytes(chunk.subarray(offset, offset + count), target, this.#blockFilled);
     this.#blockFilled += count;
     if (this.#blockFilled === this.#blockLength) {
       this.#state = State.head;

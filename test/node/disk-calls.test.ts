@@ -40,12 +40,10 @@ test('a piece of 1 MiB is written with one call, and nothing is read back', () =
   const path = join(folder.path, 'file');
   for (let piece = 0; piece < PIECES; piece++) {
     const bytes = new Uint8Array(noise(`piece ${piece}`, MIB));
-    const { buffer } = bytes;
     const answer = tasks.run({
       kind: 'write',
       root: { path: folder.path, known: folderIdentity(folder.path) },
-      buffer,
-      length: MIB,
+      bytes,
       expected: createHash('sha1').update(bytes).digest(),
       wantDigests: false,
       spans: [
@@ -77,8 +75,7 @@ test('many small files are made with a call to open, one for their length and on
   const answer = tasks.run({
     kind: 'write',
     root: { path: folder.path, known: folderIdentity(folder.path) },
-    buffer: bytes.buffer,
-    length: MIB,
+    bytes,
     expected: createHash('sha1').update(bytes).digest(),
     wantDigests: false,
     spans: Array.from({ length: count }, (_, i) => ({

@@ -1,6 +1,7 @@
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import { assert } from '../../util/assert.ts';
 import { BLOCK_LENGTH } from '../../util/block-length.ts';
+import { copyBytes } from '../../util/copy-bytes.ts';
 import type { Slab, SlabPool } from '../../util/slab-pool.ts';
 import { SparseMap } from '../../util/sparse-map.ts';
 
@@ -140,7 +141,7 @@ export class PieceAssembler {
       assert(beside !== null, `block ${block} of piece ${piece} was finished by nobody that receives it`);
       // The slower one lets go of the slab before the finished bytes go in.
       other?.discardBlock();
-      partial.slab.bytes.set(beside, begin);
+      copyBytes(beside, partial.slab.bytes, begin);
     }
     if (partial.scratch.length > 0) discardScratch(partial, block);
     partial.contributors[block] = contributor;

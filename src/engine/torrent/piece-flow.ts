@@ -83,14 +83,10 @@ export class PieceFlow {
 
   #makeVerifier(): PieceVerifier {
     const disk = this.#disk;
-    const { assembler, picker } = this.#parts;
+    const { assembler } = this.#parts;
     return new PieceVerifier(this.#storage, assembler, new Blame(), this.#clock, {
       onVerified: (piece, from, guilty) => this.#onVerified(piece, from, guilty),
       onRejected: (piece, from, guilty) => this.#onRejected(piece, from, guilty),
-      onLost: (piece, error) => {
-        picker.onFailed(piece);
-        this.#observer.onWarning(error);
-      },
       onDiskError: (error) => disk.onWriteError(error),
       findFiles: (done) => this.#findFiles(done),
       onDiskRecovered: () => disk.onWriteRecovered(),

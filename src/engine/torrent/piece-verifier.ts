@@ -10,8 +10,6 @@ export interface VerifierEvents {
   onVerified(piece: number, from: readonly Contributor[], guilty: readonly Contributor[]): void;
   /** The piece is wrong; its blocks are free again. `guilty` is known when there was one sender only. */
   onRejected(piece: number, from: readonly Contributor[], guilty: Contributor | null): void;
-  /** The piece's bytes were lost on the way, with the worker that had them: it has to be fetched again. */
-  onLost(piece: number, error: StorageError): void;
   /** The disk refused a good piece. It stays in memory and is tried again. */
   onDiskError(error: StorageError): void;
   /** Files vanished before: are those that we rely on back, so that writing may go on? */
@@ -128,13 +126,8 @@ export class PieceVerifier {
         break;
       }
       case 'failed':
-        if (partial.slab.bytes.length === 0) {
-          this.#assembler.release(piece);
-          this.#events.onLost(piece, verdict.error);
-        } else {
-          this.#held.push(piece);
-          this.#onDiskError(verdict.error);
-        }
+        this.#held.push(piece);
+        this.#onDiskError(verdict.error);
         break;
     }
   }

@@ -1,4 +1,4 @@
-import { SlabPool, type Allocate, type Slab } from '../../util/slab-pool.ts';
+import { plainMemory, SlabPool, type Allocate, type Slab } from '../../util/slab-pool.ts';
 
 /**
  * The memory that all torrents read into for uploads.
@@ -25,7 +25,7 @@ export class ReadMemory {
   readonly #starved = new Set<ReadHolder>();
 
   /** @param capBytes Upper bound over all torrents. */
-  constructor(capBytes: number, allocate?: Allocate) {
+  constructor(capBytes: number, allocate: Allocate = plainMemory) {
     this.#pool = new SlabPool(capBytes, allocate);
   }
 

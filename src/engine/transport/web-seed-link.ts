@@ -15,6 +15,7 @@
 import type { FileMap } from '../../metainfo/file-map.ts';
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import type { Clock, RangePort } from '../../ports.ts';
+import { copyBytes } from '../../util/copy-bytes.ts';
 import type { PeerAddress } from '../../util/ip.ts';
 import { BLOCK_LENGTH } from '../../util/block-length.ts';
 import { PieceSet } from '../../util/piece-set.ts';
@@ -203,7 +204,8 @@ export class WebSeedLink implements PeerLink, LaneHost, LaneTaker {
     if (!isWanted || this.#reason !== null) return;
     this.#asked.delete(this.#indexOf(piece, begin));
     this.#tell((sink) => {
-      sink.blockTarget(piece, begin, length)?.set(bytes);
+      const target = sink.blockTarget(piece, begin, length);
+      if (target !== null) copyBytes(bytes, target, 0);
       sink.onBlock(piece, begin, length);
     });
   }
