@@ -49,6 +49,8 @@ export class SimLink
   /** The block that arrives in parts: its target, and whether it is still wanted. */
   #target: Uint8Array | null = null;
   #isBlockWanted = false;
+  /** What leaves with the next message. */
+  #waiting: SimMessage[] = [];
 
   private constructor(network: SimNetwork, process: SimProcess, remote: PeerAddress, inbound: boolean) {
     this.#network = network;
@@ -151,8 +153,17 @@ export class SimLink
     this.#send(SimMessage.bare(MessageId.notInterested));
   }
 
-  have(piece: number): void {
-    this.#send(SimMessage.index(MessageId.have, piece));
+  have(piece: number, mayWait = false): void {
+    const message = SimMessage.index(MessageId.have, piece);
+    if (mayWait) this.#waiting.push(message);
+    else this.#send(message);
+  }
+
+  flush(): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const message of waiting) this.#send(message);
   }
 
   bitfield(bytes: Uint8Array): void {
@@ -208,6 +219,7 @@ export class SimLink
     const parts = this.#network.splitBlocks
       ? BlockMessage.inTwo(sent, source)
       : BlockMessage.whole(sent, source);
+    this.flush();
     for (const part of parts) this.#out.send(part);
     if (this.queuedBytes > SEND_HIGH_WATER) this.#isCongested = true;
   }
@@ -305,6 +317,7 @@ export class SimLink
   #send(message: SimMessage): void {
     if (this.#state !== 'open') return;
     assert(this.#hasShakenHands, 'the handshake must be the first thing sent');
+    this.flush();
     this.#out.sendSmall(message);
   }
 

@@ -37,6 +37,22 @@ describe('a simulated link', () => {
     ]);
   });
 
+  test('lets a have wait for what is said next, or for a flush', () => {
+    const net = new TestNet();
+    const { near, farHeard } = net.connect(net.end({ latencyMs: 0 }), net.end({ latencyMs: 0 }));
+    near.have(1, true);
+    net.clock.run(net.clock.now() + 1000);
+    expect(farHeard.calls).not.toContain('have 1');
+    near.interested();
+    near.have(2, true);
+    net.clock.run(net.clock.now() + 1000);
+    expect(farHeard.calls.slice(-2)).toEqual(['have 1', 'interested']);
+    near.flush?.();
+    near.flush?.();
+    net.clock.run(net.clock.now() + 1000);
+    expect(farHeard.calls.slice(-2)).toEqual(['interested', 'have 2']);
+  });
+
   test('calls nobody back in the turn it was called in, without latency too', () => {
     const net = new TestNet();
     const { near, heard, farHeard } = net.connect(net.end({ latencyMs: 0 }), net.end({ latencyMs: 0 }));

@@ -244,9 +244,12 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
    * We have a piece more. Peers that have it too are not told: they would only count it. Except for a rare one: a seed
    * that is alone learns that the piece has spread, and need not send it again. It learns it with our next requests, a
    * quarter of a window later at most: a write of its own for each is 4 % of a download's CPU time and 6 % of the seed's.
+   *
+   * Who waits for a slot of ours learns of several with the next beat: a packet for each, and one that acknowledges it,
+   * took 3 % of the uplinks of a swarm of 30.
    */
   announceHave(piece: number, isRare: boolean): void {
-    if (!this.have.has(piece)) this.link.have(piece);
+    if (!this.have.has(piece)) this.link.have(piece, !isRare && this.weChoke && this.theyAreInterested);
     else if (isRare && this.have.isFull) this.link.have(piece, this.requester.pipeline.outstanding > 0);
   }
 

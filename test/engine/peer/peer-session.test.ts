@@ -25,3 +25,28 @@ test('what we say waits behind a block for no longer than one has been there', (
   peer.queuedBytes = 0;
   expect(waitAfter(1)).toBe(0);
 });
+
+test('who waits for a slot learns of our pieces with the beat, everybody else and of rare pieces at once', () => {
+  const bench = new EngineBench();
+  const added = bench.add(singleFile(8));
+  bench.settle();
+  bench.inbound(singleFile(8));
+  const session = added.swarm.sessions[0]!;
+  const have = vi.spyOn(session.link, 'have');
+  const mayWait = (isRare: boolean): boolean => {
+    session.announceHave(0, isRare);
+    return have.mock.lastCall![1] === true;
+  };
+  expect(session.weChoke).toBe(true);
+  expect(session.theyAreInterested).toBe(false);
+  expect(mayWait(false)).toBe(false);
+  session.onInterested();
+  expect(mayWait(false)).toBe(true);
+  expect(mayWait(true)).toBe(false);
+  session.unchoke();
+  expect(mayWait(false)).toBe(false);
+  const flush = vi.fn();
+  session.link.flush = flush;
+  bench.seconds(1);
+  expect(flush).toHaveBeenCalled();
+});
