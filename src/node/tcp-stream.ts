@@ -25,12 +25,22 @@ const LINGER_MS = 2_000;
 /** Sockets that may linger at once: all connections of a client with default limits, and no more for a flood. */
 export const LINGERING_MAX = 256;
 
+/**
+ * After so much in one turn of the event loop, sockets are read once each. libuv would go on with a socket up to 32 times
+ * while reads fill their buffer, and then with the next: one turn in a hundred took 20 ms, with four seeders 47, now 6 and 18.
+ */
+const TURN_BYTES_MAX = 1_048_576;
+
 const NO_BUFFER = new Uint8Array(0);
 
 /** What all streams of a transport share. */
 export class TcpCommons {
   readonly clock: Clock;
   #lingering = 0;
+  /** Read in this turn by reads that filled their buffer. */
+  #turnBytes = 0;
+  /** Sockets that go on in the next turn. */
+  #resting: TcpStream[] = [];
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -46,6 +56,20 @@ export class TcpCommons {
   endLinger(): void {
     this.#lingering--;
   }
+
+  /** A read filled its buffer. May the socket be read on in this turn? If not, it is woken in the next. */
+  mayReadOn(stream: TcpStream, bytes: number): boolean {
+    if (this.#turnBytes === 0) setImmediate(this.#onTurnEnd);
+    this.#turnBytes += bytes;
+    if (this.#turnBytes < TURN_BYTES_MAX) return true;
+    this.#resting.push(stream);
+    return false;
+  }
+
+  readonly #onTurnEnd = (): void => {
+    this.#turnBytes = 0;
+    for (const stream of this.#resting.splice(0)) stream.endRest();
+  };
 }
 
 /** What Node wants to fill a buffer of ours. It asks for the buffer of the next read after each read. */
@@ -82,6 +106,8 @@ export class TcpStream implements ByteStream {
   #buffer: Uint8Array = NO_BUFFER;
   /** What is filled next. */
   #nextRead: Uint8Array = NO_BUFFER;
+  /** By the engine. */
+  #isPaused = false;
   #parts: Uint8Array[] = [];
   #partSources: BlockSource[] = [];
   #partBytes = 0;
@@ -105,8 +131,9 @@ export class TcpStream implements ByteStream {
     return {
       buffer: () => this.#nextRead,
       callback: (length, filled) => {
-        this.#receive(length === filled.length ? filled : filled.subarray(0, length));
-        return true;
+        const isFull = length === filled.length;
+        this.#receive(isFull ? filled : filled.subarray(0, length));
+        return !isFull || this.#closed || this.#commons.mayReadOn(this, length);
       },
     };
   }
@@ -144,11 +171,18 @@ export class TcpStream implements ByteStream {
   }
 
   pauseReading(): void {
+    this.#isPaused = true;
     if (!this.#closed) this.#socket?.pause();
   }
 
   resumeReading(): void {
+    this.#isPaused = false;
     if (!this.#closed) this.#socket?.resume();
+  }
+
+  /** @internal The next turn has come. */
+  endRest(): void {
+    if (!this.#isPaused && !this.#closed) this.#socket!.resume();
   }
 
   /** Sockets that do not read into our buffer read 64 KiB at a time whatever we say. */

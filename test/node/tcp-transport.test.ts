@@ -296,6 +296,38 @@ describe('a connection', () => {
     },
   );
 
+  test('that has much to give gives no more than 1 MiB in a turn, and all of it in the end', async () => {
+    await using open = await opened({ port: 0, host: '127.0.0.1' });
+    const links: PeerLink[] = [];
+    open.transport.onInbound((link) => links.push(link));
+    open.transport.dial({ host: '127.0.0.1', port: open.transport.listenPort }, 5_000, (link) => {
+      if (typeof link !== 'string') links.push(link);
+    });
+    await until(() => links.length === 2);
+    const [reader, writer] = links as [PeerLink, PeerLink];
+    reader.attach(new RecordingSink());
+    writer.attach(new RecordingSink());
+    reader.limitReads!(65_536);
+    reader.pauseReading();
+    writer.handshake(HELLO);
+    const block = patterned(16_384);
+    for (let piece = 0; piece < 512; piece++) writer.piece(piece, 0, block, null);
+    // Until the system takes no more.
+    let queued = Infinity;
+    await until(() => queued === (queued = writer.queuedBytes));
+    reader.resumeReading();
+    let before = 0;
+    let most = 0;
+    const done = await until(() => {
+      most = Math.max(most, reader.receivedBytes - before);
+      before = reader.receivedBytes;
+      return before === 68 + 512 * (13 + 16_384);
+    });
+    expect(done).toBe(true);
+    expect(most).toBeGreaterThan(65_536);
+    expect(most).toBeLessThanOrEqual(1_048_576);
+  });
+
   test('that was closed in peace ends as soon as what was said has left', async () => {
     const patient = { now: () => clock.now(), at: () => ({ cancel: () => {} }) };
     await using open = await opened({ port: 0, host: '127.0.0.1', clock: patient });
