@@ -27,4 +27,6 @@ export interface ChokerState {
   readonly seeding: boolean;
   /** Monotonic milliseconds. */
   readonly now: number;
+  /** The uplink carries about what it can; left out: unknown. */
+  readonly isFull?: boolean;
 }

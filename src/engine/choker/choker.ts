@@ -8,13 +8,18 @@
 import type { Rng } from '../../util/rng.ts';
 import type { ChokeCandidate, ChokerState } from './candidate.ts';
 import { OptimisticLap } from './optimistic.ts';
-import { isHoarder, rank } from './ranking.ts';
+import { hoardingMs, rank } from './ranking.ts';
 import { SLOTS_MAX } from './slots.ts';
 
 export type { ChokeCandidate, ChokerState } from './candidate.ts';
 
 /** Rounds come every 10 s and the optimistic unchoke rotates every 30 s (BEP 3). */
 export const OPTIMISTIC_ROUNDS = 3;
+/**
+ * A lone seed does not try those that hoard, but every fourth turn of the optimistic slot is for anybody: what a peer was
+ * taken for, by its own fault or by that of others who kept silent about what they had from it, is not for ever.
+ */
+const OPEN_TURNS = 4;
 /** An optimistic peer that a free slot brought in shortly before the rotation keeps the slot for one more turn. */
 const OPTIMISTIC_MIN_MS = 10_000;
 /** One optimistic slot on top of this many regular ones, and at least one. */
@@ -29,6 +34,8 @@ export class Choker<P extends ChokeCandidate> {
   readonly #lap: OptimisticLap<P>;
   readonly #optimistic = new Set<P>();
   #rounds = 0;
+  /** Those that hoard may have an optimistic slot too. */
+  #isOpenTurn = false;
 
   constructor(rng: Rng, slots: number) {
     this.#rng = rng;
@@ -52,11 +59,16 @@ export class Choker<P extends ChokeCandidate> {
    */
   round(peers: readonly P[], state: ChokerState): ReadonlySet<P> {
     const unchoked = this.#regular(peers, state);
-    const rotates = this.#rounds++ % OPTIMISTIC_ROUNDS === 0;
+    const limitMs = hoardingMs(peers);
+    const rotates = this.#rounds % OPTIMISTIC_ROUNDS === 0;
+    if (rotates) this.#isOpenTurn = (this.#rounds / OPTIMISTIC_ROUNDS + 1) % OPEN_TURNS === 0;
+    this.#rounds++;
     const previous = [...this.#optimistic];
     this.#optimistic.clear();
     // A peer that has earned a regular slot leaves its optimistic one to the next, and so does one that hoards.
-    const staying = previous.filter((peer) => peer.interested && !unchoked.has(peer) && !isHoarder(peer));
+    const staying = previous.filter(
+      (peer) => peer.interested && !unchoked.has(peer) && this.#mayTry(peer, limitMs),
+    );
     for (const peer of staying) {
       if (this.#optimistic.size >= this.optimisticSlots) break;
       if (!rotates || state.now - peer.unchokedAt < OPTIMISTIC_MIN_MS) this.#optimistic.add(peer);
@@ -65,10 +77,11 @@ export class Choker<P extends ChokeCandidate> {
     // Whoever is in an optimistic slot now goes to the end of the queue.
     const waiting = peers.filter((peer) => peer.interested && !unchoked.has(peer));
     const others = waiting.filter((peer) => !staying.includes(peer));
-    this.#fillOptimistic(others, state.now);
+    this.#fillOptimistic(others, state.now, limitMs);
     this.#fillOptimistic(
       staying.filter((peer) => !this.#optimistic.has(peer)),
       state.now,
+      limitMs,
     );
     for (const peer of this.#optimistic) unchoked.add(peer);
     return unchoked;
@@ -94,16 +107,18 @@ export class Choker<P extends ChokeCandidate> {
     const waiting = peers.filter((peer) => peer.interested && peer.choked);
     if (waiting.length === 0) return [];
     const chosen: P[] = [];
+    const limitMs = hoardingMs(peers);
     if (free > 0) {
       for (const { peer } of rank(waiting, this.#optimistic, state, this.#rng)) {
         if (chosen.length === free) break;
-        if (!isShunned(peer, state)) chosen.push(peer);
+        if (!isShunned(peer, state, limitMs)) chosen.push(peer);
       }
     }
     const before = new Set(this.#optimistic);
     this.#fillOptimistic(
       waiting.filter((peer) => !chosen.includes(peer)),
       state.now,
+      limitMs,
     );
     for (const peer of this.#optimistic) if (!before.has(peer)) chosen.push(peer);
     return chosen;
@@ -123,6 +138,22 @@ export class Choker<P extends ChokeCandidate> {
     return ranked.slice(Math.max(0, this.slots)).map(({ peer }) => peer);
   }
 
+  /**
+   * Unchoked peers that turn out to hoard what a lone seed gives them: others can pass it on sooner, so these make way
+   * without waiting for the round.
+   *
+   * @returns Who is to be choked at once.
+   */
+  hoarders(peers: readonly P[], state: ChokerState): readonly P[] {
+    const limitMs = hoardingMs(peers);
+    return peers.filter(
+      (peer) =>
+        !peer.choked &&
+        isBarred(peer, state, limitMs) &&
+        !(this.#optimistic.has(peer) && this.#mayTry(peer, limitMs)),
+    );
+  }
+
   onGone(peer: P): void {
     this.#optimistic.delete(peer);
   }
@@ -132,9 +163,10 @@ export class Choker<P extends ChokeCandidate> {
     const unchoked = new Set<P>();
     if (this.slots <= 0) return unchoked;
     const indifferent: P[] = [];
+    const limitMs = hoardingMs(peers);
     let taken = 0;
     for (const { peer } of rank(peers, this.#optimistic, state, this.#rng)) {
-      if (isShunned(peer, state)) continue;
+      if (isShunned(peer, state, limitMs)) continue;
       if (!peer.interested) {
         // BEP 3: a better uploader that is not interested is unchoked too. If it becomes interested, it is served at
         // once, and the worst is choked (`overflow`).
@@ -151,9 +183,13 @@ export class Choker<P extends ChokeCandidate> {
     return unchoked;
   }
 
-  #fillOptimistic(waiting: readonly P[], now: number): void {
-    // For a seed that is alone it finds those who pass on what they get, so it is not for those who are known not to.
-    let left = waiting.filter((peer) => !isHoarder(peer));
+  /** For a lone seed the optimistic slot finds those who pass on what they get: whoever is known not to need not try. */
+  #mayTry({ spreadMs = 0 }: P, limitMs: number): boolean {
+    return this.#isOpenTurn || spreadMs < limitMs;
+  }
+
+  #fillOptimistic(waiting: readonly P[], now: number, limitMs: number): void {
+    let left = waiting.filter((peer) => this.#mayTry(peer, limitMs));
     while (this.#optimistic.size < this.optimisticSlots) {
       const next = this.#lap.draw(left, now);
       if (!next) return;
@@ -169,8 +205,18 @@ function isIdle(peer: ChokeCandidate): boolean {
 }
 
 /**
- * Anti-snubbing: a peer that lets us wait gets nothing but the optimistic unchoke. A seed waits for nobody.
+ * Anti-snubbing: a peer that lets us wait gets nothing but the optimistic unchoke. A seed waits for nobody, but it serves
+ * nobody who hoards.
  */
-function isShunned(peer: ChokeCandidate, state: ChokerState): boolean {
-  return peer.snubbed && !state.seeding;
+function isShunned(peer: ChokeCandidate, state: ChokerState, limitMs: number): boolean {
+  return state.seeding ? isBarred(peer, state, limitMs) : peer.snubbed;
+}
+
+/** Only while others keep the uplink full: it is never to be idle because somebody is not good enough. */
+function isBarred(
+  { spreadMs = 0 }: ChokeCandidate,
+  { seeding, isFull }: ChokerState,
+  limitMs: number,
+): boolean {
+  return seeding && isFull === true && spreadMs >= limitMs;
 }

@@ -29,6 +29,8 @@ const SPREAD_SOON_MS = 2048;
  * strangers first every slow peer gets pieces of a lone seed before it is known as slow.
  */
 const SPREAD_EXPECTED_MS = 4096;
+/** Who takes so many times as long as the best has more than it can pass on. */
+const HOARDING_RATIO = 2;
 
 /** A peer with everything the comparisons look at, worked out once before sorting. */
 export interface Ranked<P> {
@@ -123,9 +125,17 @@ function slownessOf({ spreadMs = 0 }: ChokeCandidate): number {
   return Math.floor(Math.log2(Math.max(SPREAD_SOON_MS, spreadMs === 0 ? SPREAD_EXPECTED_MS : spreadMs)));
 }
 
-/** Is it known to pass on what it gets from us no sooner than a stranger is expected to? */
-export function isHoarder({ spreadMs = 0 }: ChokeCandidate): boolean {
-  return spreadMs >= SPREAD_EXPECTED_MS;
+/**
+ * Whoever takes this long or longer to pass on what it gets from a lone seed hoards it: longer than a stranger is expected
+ * to take, and twice as long as the best of those that could have it.
+ * @returns Milliseconds.
+ */
+export function hoardingMs(peers: readonly ChokeCandidate[]): number {
+  let best = Infinity;
+  for (const { interested, idle = false, spreadMs = 0 } of peers) {
+    if (interested && !idle && spreadMs > 0) best = Math.min(best, spreadMs);
+  }
+  return best === Infinity ? SPREAD_EXPECTED_MS : Math.max(SPREAD_EXPECTED_MS, HOARDING_RATIO * best);
 }
 
 function isInTurn(peer: ChokeCandidate, served: number): boolean {

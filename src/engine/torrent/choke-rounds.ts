@@ -1,6 +1,7 @@
 import type { PieceGeometry } from '../../metainfo/geometry.ts';
 import type { Rng } from '../../util/rng.ts';
 import { Choker } from '../choker/choker.ts';
+import type { ChokerState } from '../choker/candidate.ts';
 import { slotsFor } from '../choker/slots.ts';
 import { CHOKE_ROUND_BEATS } from '../limits.ts';
 import type { PeerSession } from '../peer/peer-session.ts';
@@ -14,6 +15,14 @@ export type ChokerPolicy = 'tit-for-tat' | 'round-robin';
 
 /** Slots are counted each second, and after so many bytes: a tenth of a second of a fast uplink. */
 const RECOUNT_BYTES = 1_048_576;
+
+/** The uplink counts as full while it carries this part of the most it did of late, */
+const FULL_SHARE = 0.85;
+/**
+ * of which so much is left a second later: the first blocks fill the links and look like a rate of twice the line's, and
+ * while that is believed the uplink never looks full. Slower than the average of the rate falls, or a fall goes unseen.
+ */
+const BEST_RATE_KEPT = 0.95;
 
 /** What the rounds need of their torrent. */
 export interface ChokeRoundsHost {
@@ -41,6 +50,9 @@ export class ChokeRounds {
   /** Since the slots were counted last. */
   #sentBytes = 0;
   #isServing = false;
+  /** The most that it uploaded of late, bytes per second. */
+  #bestRate = 0;
+  #isFull = false;
   /** Each torrent has its own beat, so that the rounds of many do not coincide. */
   #beat: number;
 
@@ -82,8 +94,13 @@ export class ChokeRounds {
     this.#beat++;
     if (swarm.size === 0) return;
     this.#countSlots(seeding, now);
+    this.#measure(now);
     if (this.#beat % CHOKE_ROUND_BEATS === 0) this.#round(seeding, now);
-    else this.#fill(seeding, now);
+    else {
+      for (const session of this.#choker.hoarders(swarm.sessions, this.#state(seeding, now)))
+        this.#choke(session);
+      this.#fill(seeding, now);
+    }
     this.firstCopies.review(now);
     for (const session of swarm.sessions) {
       if (!session.weChoke) this.firstCopies.serve(session);
@@ -96,7 +113,7 @@ export class ChokeRounds {
   onVacancy(isSeed: boolean, now: number): void {
     const seeding = (this.#isServing = this.#servesAsSeed(isSeed));
     const { sessions } = this.#host.swarm;
-    for (const session of this.#choker.overflow(sessions, { seeding, now })) this.#choke(session);
+    for (const session of this.#choker.overflow(sessions, this.#state(seeding, now))) this.#choke(session);
     this.#fill(seeding, now);
   }
 
@@ -117,16 +134,27 @@ export class ChokeRounds {
     return isSeed || this.#policy === 'round-robin';
   }
 
+  #state(seeding: boolean, now: number): ChokerState {
+    return { seeding, now, isFull: this.#isFull };
+  }
+
+  /** Is the uplink full? */
+  #measure(now: number): void {
+    const rate = this.#host.counters.upRate(now);
+    this.#bestRate = Math.max(rate, this.#bestRate * BEST_RATE_KEPT);
+    this.#isFull = rate > 0 && rate >= this.#bestRate * FULL_SHARE;
+  }
+
   #round(seeding: boolean, now: number): void {
     const { sessions } = this.#host.swarm;
-    const unchoked = this.#choker.round(sessions, { seeding, now });
+    const unchoked = this.#choker.round(sessions, this.#state(seeding, now));
     // First make room, then fill it.
     for (const session of sessions) if (!unchoked.has(session)) this.#choke(session);
     for (const session of unchoked) this.#unchoke(session, now);
   }
 
   #fill(seeding: boolean, now: number): void {
-    for (const session of this.#choker.fill(this.#host.swarm.sessions, { seeding, now })) {
+    for (const session of this.#choker.fill(this.#host.swarm.sessions, this.#state(seeding, now))) {
       this.#unchoke(session, now);
     }
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Choker, OPTIMISTIC_ROUNDS } from '../../../src/engine/choker/choker.ts';
+import { Choker, OPTIMISTIC_ROUNDS, type ChokerState } from '../../../src/engine/choker/choker.ts';
 import { TURN_BYTES } from '../../../src/engine/choker/ranking.ts';
 import { Rng } from '../../../src/util/rng.ts';
 
@@ -25,6 +25,7 @@ class ChokeLab {
   readonly choker: Choker<TestPeer>;
   readonly peers: TestPeer[] = [];
   seeding = false;
+  isFull = false;
   now = 1_000_000;
 
   constructor(slots: number, seed = 1) {
@@ -55,7 +56,7 @@ class ChokeLab {
 
   round(): TestPeer[] {
     this.now += ROUND_MS;
-    const unchoked = this.choker.round(this.peers, { seeding: this.seeding, now: this.now });
+    const unchoked = this.choker.round(this.peers, this.#state());
     for (const peer of this.peers) {
       if (!unchoked.has(peer)) peer.choked = true;
       else this.#unchoke(peer);
@@ -64,12 +65,16 @@ class ChokeLab {
   }
 
   fill(): readonly TestPeer[] {
-    const chosen = this.choker.fill(this.peers, { seeding: this.seeding, now: this.now });
+    const chosen = this.choker.fill(this.peers, this.#state());
     for (const peer of chosen) {
       expect(peer.choked).toBe(true);
       this.#unchoke(peer);
     }
     return chosen;
+  }
+
+  hoarders(): readonly TestPeer[] {
+    return this.choker.hoarders(this.peers, this.#state());
   }
 
   leave(peer: TestPeer): void {
@@ -79,6 +84,10 @@ class ChokeLab {
 
   unchoked(): TestPeer[] {
     return this.peers.filter((peer) => !peer.choked);
+  }
+
+  #state(): ChokerState {
+    return { seeding: this.seeding, now: this.now, isFull: this.isFull };
   }
 
   #unchoke(peer: TestPeer): void {
@@ -441,14 +450,64 @@ describe('while seeding', () => {
     lab.addMany(10, { spreadMs: 20_000 });
     const soon = lab.addMany(4, { spreadMs: 500 });
     const tried = new Set<TestPeer>();
-    for (let round = 0; round < 31; round++) {
+    const inOpenTurns = new Set<TestPeer>();
+    for (let round = 0; round < 12 * OPTIMISTIC_ROUNDS; round++) {
       const unchoked = lab.round();
       expect(unchoked.length).toBe(5);
       expect(unchoked).toEqual(expect.arrayContaining(soon));
-      for (const peer of unchoked) if (!soon.includes(peer)) tried.add(peer);
+      const isOpen = Math.floor(round / OPTIMISTIC_ROUNDS) % 4 === 3;
+      for (const peer of unchoked) if (!soon.includes(peer)) (isOpen ? inOpenTurns : tried).add(peer);
     }
     expect([...tried].every((peer) => strangers.includes(peer))).toBe(true);
-    expect(tried.size).toBe(10);
+    expect(tried.size).toBe(9);
+    expect(inOpenTurns.size).toBe(3);
+  });
+
+  test('every fourth turn of the optimistic slot is for anybody, those that hoard too, and they keep it for its time', () => {
+    const lab = new ChokeLab(4);
+    lab.seeding = true;
+    lab.isFull = true;
+    lab.addMany(4, { spreadMs: 500 });
+    const hoarders = lab.addMany(3, { spreadMs: 20_000 });
+    const served: number[] = [];
+    for (let round = 0; round < 8 * OPTIMISTIC_ROUNDS; round++) {
+      const unchoked = lab.round();
+      expect(lab.hoarders()).toEqual([]);
+      if (hoarders.some((peer) => unchoked.includes(peer))) served.push(round);
+    }
+    expect(served).toEqual([9, 10, 11, 21, 22, 23]);
+  });
+
+  test('while others keep the uplink full, whoever hoards makes way at once and gets no slot back', () => {
+    const lab = new ChokeLab(4);
+    lab.seeding = true;
+    lab.isFull = true;
+    const peers = lab.addMany(4);
+    lab.round();
+    peers[0]!.spreadMs = 500;
+    expect(lab.hoarders()).toEqual([]);
+    peers[1]!.spreadMs = 20_000;
+    expect(lab.hoarders()).toEqual([peers[1]]);
+    peers[1]!.choked = true;
+    expect(lab.fill()).toEqual([]);
+    expect(lab.round()).not.toContain(peers[1]);
+    lab.isFull = false;
+    expect(lab.fill()).toEqual([peers[1]]);
+    expect(lab.hoarders()).toEqual([]);
+  });
+
+  test('to hoard is to take twice as long as the best', () => {
+    const lab = new ChokeLab(4);
+    lab.seeding = true;
+    lab.isFull = true;
+    const [best, as, slow] = lab.addMany(3);
+    lab.round();
+    best!.spreadMs = 10_000;
+    as!.spreadMs = 19_000;
+    slow!.spreadMs = 20_000;
+    expect(lab.hoarders()).toEqual([slow]);
+    lab.seeding = false;
+    expect(lab.hoarders()).toEqual([]);
   });
 
   test('a stranger in the optimistic slot that turns out to hoard leaves it at the next round', () => {
@@ -467,7 +526,7 @@ describe('while seeding', () => {
     const lab = new ChokeLab(4);
     lab.seeding = true;
     lab.addMany(10, { spreadMs: 20_000 });
-    expect(lab.round().length).toBe(4);
+    expect(lab.round().length).toBe(5);
   });
 
   test('each peer keeps its slot until its quota is sent, then the one that has waited longest follows', () => {
