@@ -119,8 +119,22 @@ export interface ShrinkJob {
   readonly kind: 'shrink';
 }
 
+/** Lets go of memory of pieces that nobody uses any more. */
+export interface CollectJob {
+  readonly kind: 'collect';
+}
+
 export type DiskJob =
-  HashJob | WriteJob | MoveJob | CreateJob | SurveyJob | LoadJob | SyncJob | ReleaseJob | ShrinkJob;
+  | HashJob
+  | WriteJob
+  | MoveJob
+  | CreateJob
+  | SurveyJob
+  | LoadJob
+  | SyncJob
+  | ReleaseJob
+  | ShrinkJob
+  | CollectJob;
 
 /** What each kind of job answers with. */
 export interface DiskResults {
@@ -134,6 +148,7 @@ export interface DiskResults {
   sync: null;
   release: null;
   shrink: null;
+  collect: null;
 }
 
 export type DiskAnswer<K extends keyof DiskResults = keyof DiskResults> =

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { StorageError } from '../errors.ts';
 import { Queue } from '../util/queue.ts';
+import { SHARED_GARBAGE_MAX } from '../util/shared-garbage.ts';
 import type { DiskFaults } from './disk-faults.ts';
 import type { DiskAnswer, DiskJob, DiskResults, DiskSpan } from './disk-jobs.ts';
 import { fromFailure, isShortOfFiles } from './storage-errors.ts';
@@ -61,6 +62,10 @@ interface DiskThread {
   readonly worker: Worker;
   /** Batches sent and not answered, oldest first. */
   readonly batches: Task[][];
+  /** Memory of pieces that it was shown: it holds on to it until it collects garbage. */
+  readonly shown: WeakSet<ArrayBufferLike>;
+  /** Shown since it was told to do so. */
+  shownBytes: number;
   cause: unknown;
   /** Gets work. One that cannot even start, where descriptors are short, takes the work it was given with it. */
   isReady: boolean;
@@ -262,7 +267,14 @@ export class DiskPool {
       },
     });
     // Nobody else could do the work of the first.
-    const thread: DiskThread = { worker, batches: [], cause: null, isReady: this.#workers.length === 0 };
+    const thread: DiskThread = {
+      worker,
+      batches: [],
+      shown: new WeakSet(),
+      shownBytes: 0,
+      cause: null,
+      isReady: this.#workers.length === 0,
+    };
     worker.unref();
     worker.on('message', (answers: readonly DiskAnswer[]) => {
       if (answers.length > 0) this.#onAnswers(thread, answers);
@@ -282,7 +294,14 @@ export class DiskPool {
     if (thread.batches.length === 0) thread.worker.ref();
     thread.batches.push(tasks);
     for (const task of tasks) task.attempts++;
-    thread.worker.postMessage(tasks.map((task) => task.job));
+    for (const { job } of tasks) if (job.kind === 'write') noteShown(thread, job.bytes.buffer);
+    const jobs = tasks.map((task) => task.job);
+    if (thread.shownBytes >= SHARED_GARBAGE_MAX) {
+      thread.shownBytes = 0;
+      // Its answer is one more than anybody waits for.
+      jobs.push({ kind: 'collect' });
+    }
+    thread.worker.postMessage(jobs);
   }
 
   #onReady(thread: DiskThread): void {
@@ -348,6 +367,12 @@ export class DiskPool {
     if (this.#onIdle.length === 0 || !this.#isIdle()) return;
     for (const resolve of this.#onIdle.splice(0)) resolve();
   }
+}
+
+function noteShown(thread: DiskThread, memory: ArrayBufferLike): void {
+  if (thread.shown.has(memory)) return;
+  thread.shown.add(memory);
+  thread.shownBytes += memory.byteLength;
 }
 
 function fail(task: Task, message: string): void {

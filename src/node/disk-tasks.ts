@@ -13,6 +13,7 @@ import type { Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import { StorageError } from '../errors.ts';
 import { BLOCK_LENGTH } from '../util/block-length.ts';
+import { collectSharedGarbage } from '../util/shared-garbage.ts';
 import type { DiskFaults } from './disk-faults.ts';
 import type {
   CreateJob,
@@ -94,6 +95,9 @@ export class DiskTasks {
         return null;
       case 'shrink':
         this.#files.shrink();
+        return null;
+      case 'collect':
+        collectSharedGarbage();
         return null;
     }
   }

@@ -1,3 +1,5 @@
+import { SharedGarbage } from './shared-garbage.ts';
+
 /**
  * Piece buffers under a byte cap.
  *
@@ -32,6 +34,7 @@ export class SlabPool {
   readonly #free = new Map<number, Slab[]>();
   #lentBytes = 0;
   #freeBytes = 0;
+  readonly #garbage = new SharedGarbage();
 
   /** @param capBytes Upper bound for lent and kept slabs together, in bytes. */
   constructor(capBytes: number, allocate: Allocate = sharedMemory) {
@@ -71,7 +74,10 @@ export class SlabPool {
 
   give(slab: Slab): void {
     this.#lentBytes -= slab.capacity;
-    if (this.#lentBytes + this.#freeBytes + slab.capacity > this.#capBytes) return;
+    if (this.#lentBytes + this.#freeBytes + slab.capacity > this.#capBytes) {
+      this.#drop(slab.capacity);
+      return;
+    }
     const list = this.#free.get(slab.capacity);
     if (list) list.push(slab);
     else this.#free.set(slab.capacity, [slab]);
@@ -84,6 +90,7 @@ export class SlabPool {
       while (this.#lentBytes + this.#freeBytes > this.#capBytes && list.length > 0) {
         list.pop();
         this.#freeBytes -= size;
+        this.#drop(size);
       }
       if (list.length === 0 && size !== capacity) this.#free.delete(size);
     }
@@ -92,6 +99,11 @@ export class SlabPool {
   /** Drops all kept slabs; for when nothing downloads any more. */
   releaseFree(): void {
     this.#free.clear();
+    this.#drop(this.#freeBytes);
     this.#freeBytes = 0;
+  }
+
+  #drop(bytes: number): void {
+    if (this.#allocate === sharedMemory) this.#garbage.add(bytes);
   }
 }
