@@ -55,6 +55,8 @@ export class ByteLink implements PeerLink, ByteStreamSink {
   #sink: LinkSink | null = null;
   #receivedBytes = 0;
   #writtenBytes = 0;
+  /** What was said leaves with this turn; what may wait does not count as queued until then. */
+  #flushAsked = false;
   /** `queuedBytes` has been above the high-water mark, and not yet down at the low one. */
   #congested = false;
   #reason: DisconnectReason | null = null;
@@ -68,7 +70,7 @@ export class ByteLink implements PeerLink, ByteStreamSink {
   }
 
   get queuedBytes(): number {
-    return this.#out.queuedBytes + this.#stream.bufferedBytes;
+    return (this.#flushAsked ? this.#out.queuedBytes : 0) + this.#stream.bufferedBytes;
   }
 
   get encryption(): LinkEncryption {
@@ -218,6 +220,7 @@ export class ByteLink implements PeerLink, ByteStreamSink {
   }
 
   onFlush(): void {
+    this.#flushAsked = false;
     this.#writtenBytes += this.#out.queuedBytes;
     this.#out.flushTo(this.#stream);
   }
@@ -263,6 +266,7 @@ export class ByteLink implements PeerLink, ByteStreamSink {
   /** True if there still is a peer to speak to; what is said leaves at the end of the turn. */
   #begin(): boolean {
     if (this.#reason !== null) return false;
+    this.#flushAsked = true;
     this.#stream.requestFlush();
     return true;
   }

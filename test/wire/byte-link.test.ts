@@ -50,6 +50,23 @@ describe('a byte link', () => {
     expect(pair.dialer.written.map((bytes) => bytes.length)).toEqual([9 + 17, 9]);
   });
 
+  test('has room for blocks while only a have waits, and says so when the last block is gone', () => {
+    const { dialer, dialerSink, pair } = linked({ holdWrites: true });
+    dialer.handshake(HELLO);
+    dialer.piece(0, 0, new Uint8Array(100), null);
+    pair.turns.settle();
+    dialer.have(1, true);
+    while (pair.dialer.bufferedBytes > 0) pair.dialer.take(1);
+    expect(dialerSink.writableCount).toBe(1);
+    expect(dialer.queuedBytes).toBe(0);
+    dialer.flush();
+    expect(dialer.queuedBytes).toBe(9);
+    pair.turns.settle();
+    pair.dialer.take(1);
+    expect(dialer.queuedBytes).toBe(0);
+    expect(dialer.sentBytes).toBe(68 + 13 + 100 + 9);
+  });
+
   test('closes with the reason of a fault of the peer, later and once', () => {
     const { listener, listenerSink, pair } = linked();
     pair.listener.inject(Uint8Array.of(0x14));

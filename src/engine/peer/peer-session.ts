@@ -284,10 +284,11 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
       this.close('uninteresting');
       return;
     }
-    this.link.flush?.();
     this.#reading.refund();
     this.requester.onBeat(now, this.#reading.isPaused, this.#wordsWaitSeconds(now));
     this.requester.fill(now);
+    // After the look at what the link holds: these words are no block that others wait behind.
+    this.link.flush?.();
   }
 
   // — LinkSink: what the peer says

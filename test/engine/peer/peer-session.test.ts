@@ -26,6 +26,25 @@ test('what we say waits behind a block for no longer than one has been there', (
   expect(waitAfter(1)).toBe(0);
 });
 
+test('what it is told with the beat is nothing that other words wait behind', () => {
+  const bench = new EngineBench();
+  const added = bench.add(singleFile(8));
+  bench.settle();
+  const peer = bench.inbound(singleFile(8));
+  const session = added.swarm.sessions[0]!;
+  const onBeat = vi.spyOn(session.requester, 'onBeat');
+  // A piece of ours each second; it leaves before the next.
+  session.link.flush = () => {
+    peer.queuedBytes = 9;
+  };
+  session.onUploaded(BLOCK);
+  for (let second = 0; second < 10; second++) {
+    peer.queuedBytes = 0;
+    bench.seconds(1);
+    expect(onBeat.mock.lastCall![2]).toBe(0);
+  }
+});
+
 test('who waits for a slot learns of our pieces with the beat, everybody else and of rare pieces at once', () => {
   const bench = new EngineBench();
   const added = bench.add(singleFile(8));
