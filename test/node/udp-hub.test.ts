@@ -98,6 +98,16 @@ describe('the UDP sockets', () => {
     expect(hub.localPort(6)).toBe(0);
   });
 
+  test('of a name are where it leads', async () => {
+    const hub = makeHub({ host: 'localhost' });
+    const peer = makeHub();
+    await Promise.all([hub.bind(), peer.bind()]);
+    expect(hub.localPort(4)).toBeGreaterThan(0);
+    const arrived = received(peer);
+    hub.send(HELLO, { host: '127.0.0.1', port: peer.localPort(4) });
+    expect((await arrived).from).toEqual({ host: '127.0.0.1', port: hub.localPort(4) });
+  });
+
   test('of an address this host does not have are found out, without harm', async () => {
     const hub = makeHub({ host: '192.0.2.1' });
     hub.send(HELLO, { host: '127.0.0.1', port: 9 });
