@@ -44,6 +44,7 @@ export class Extensions<Peer extends ExtendedPeer = PeerSession> {
   readonly #onHandshake: (remote: ExtendedHandshake) => void;
   readonly #now: () => number;
   #remote: ExtendedHandshake;
+  #saidUploadOnly = false;
   /** Handshakes in the present minute of the peer. */
   #handshakes = 0;
   #minuteBegan = -Infinity;
@@ -75,7 +76,7 @@ export class Extensions<Peer extends ExtendedPeer = PeerSession> {
   /** May be sent again when something changed: BEP 10 makes it additive. */
   sendHandshake(facts: OurFacts): void {
     const { link } = this.#session;
-    const payload = writeExtendedHandshake({
+    const handshake = {
       messages: new Map(this.#messages.map(({ name }) => [name, idOf(name)])),
       client: facts.client,
       port: facts.listenPort > 0 ? facts.listenPort : null,
@@ -83,7 +84,9 @@ export class Extensions<Peer extends ExtendedPeer = PeerSession> {
       yourIp: link.remote.host,
       uploadOnly: facts.uploadOnly,
       metadataSize: facts.metadataSize,
-    });
+    };
+    const payload = writeExtendedHandshake(handshake, this.#saidUploadOnly);
+    this.#saidUploadOnly = facts.uploadOnly;
     link.extended(EXTENDED_HANDSHAKE_ID, payload);
   }
 

@@ -23,9 +23,12 @@ export class Completion {
     return isNews;
   }
 
-  onMissing(): void {
+  /** True if that is news: nothing was missing before. */
+  onMissing(): boolean {
+    const isNews = this.#state !== 'missing';
     this.#state = 'missing';
     this.#wasMissing = true;
+    return isNews;
   }
 
   /** Nothing is missing any more. True if that is news: a flush is due. */

@@ -171,6 +171,11 @@ export class Reception {
     }
   }
 
+  /** We want something again: who believes that we do not would not dial us, nor tell others to. */
+  onMissing(): void {
+    for (const session of this.#torrent.swarm.sessions) this.#sendExtendedHandshake(session);
+  }
+
   #allowFast(session: PeerSession): void {
     const { infoHash, pieceCount } = this.#torrent.metaInfo;
     const count = Math.min(ALLOWED_FAST_COUNT, Math.floor(pieceCount / ALLOWED_FAST_SHARE));

@@ -376,8 +376,9 @@ export class Torrent implements SessionHost, GreetedTorrent, PartsHost {
     }
     this.#error = null;
     if (this.picker.wantedCount > 0) {
-      this.#holdings.completion.onMissing();
+      const isNews = this.#holdings.completion.onMissing();
       this.#lifecycle.to('downloading');
+      if (isNews) this.#reception.onMissing();
       this.roster.forgive(this.now());
       this.webSeeds.fill(this.now());
       this.#supply.fill();

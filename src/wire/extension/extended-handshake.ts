@@ -78,9 +78,12 @@ export function readExtendedHandshake(
   };
 }
 
-/** The payload of our handshake. Absent parts are left out. */
-export function writeExtendedHandshake(handshake: ExtendedHandshake): Uint8Array {
-  const start = startOf(handshake);
+/**
+ * The payload of our handshake. Absent parts are left out.
+ * @param saidUploadOnly Whether an earlier handshake said `upload_only`: what a later one leaves out still holds (BEP 10).
+ */
+export function writeExtendedHandshake(handshake: ExtendedHandshake, saidUploadOnly = false): Uint8Array {
+  const start = startOf(handshake, saidUploadOnly);
   const ip = handshake.yourIp === null ? null : ipToBytes(handshake.yourIp);
   // The keys of a dictionary are sorted, and this is the last of ours.
   return concatBytes(ip === null ? [start, END] : [start, utf8(`6:yourip${ip.length}:`), ip, END]);
@@ -96,9 +99,10 @@ const STARTS_MAX = 64;
 const starts = new Map<string, Uint8Array>();
 
 /** The payload up to where `yourip` goes. */
-function startOf(handshake: ExtendedHandshake): Uint8Array {
+function startOf(handshake: ExtendedHandshake, saidUploadOnly: boolean): Uint8Array {
   const { messages, client, port, requestQueue, uploadOnly, metadataSize } = handshake;
-  const key = JSON.stringify([[...messages], client, port, requestQueue, uploadOnly, metadataSize]);
+  const upload = uploadOnly ? 1 : saidUploadOnly ? 0 : undefined;
+  const key = JSON.stringify([[...messages], client, port, requestQueue, upload, metadataSize]);
   const before = starts.get(key);
   if (before) return before;
   const whole = encode({
@@ -106,7 +110,7 @@ function startOf(handshake: ExtendedHandshake): Uint8Array {
     v: client ?? undefined,
     p: port ?? undefined,
     reqq: requestQueue,
-    upload_only: uploadOnly ? 1 : undefined,
+    upload_only: upload,
     metadata_size: metadataSize ?? undefined,
   });
   const start = whole.subarray(0, -END.length);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { contentTorrent } from '../../support/content-torrent.ts';
 import { parseAddress } from '../../../src/util/ip.ts';
-import { readExtendedHandshake } from '../../../src/wire/extension/extended-handshake.ts';
+import { NO_EXTENSIONS, readExtendedHandshake } from '../../../src/wire/extension/extended-handshake.ts';
 import { PexFlag, UT_PEX, writePex } from '../../../src/wire/extension/ut-pex.ts';
 import { ExtendedVoice } from '../support/extended-peer.ts';
 import { EngineBench, FakePeer, singleFile } from '../support/fake-world.ts';
@@ -60,6 +61,28 @@ test('a seed that others told us of is dialled while we lack something, and not 
     }
     bench.seconds(1);
   }
+});
+
+test('who wants more after it was complete says that, too', () => {
+  const two = contentTorrent('two', 16_384, [
+    { path: 'a', length: 40_000 },
+    { path: 'b', length: 40_000 },
+  ]);
+  const bench = new EngineBench();
+  const added = bench.add(two, { priorities: ['normal', 'skip'] });
+  bench.settle();
+  const leecher = bench.inbound(two);
+  let theirs = NO_EXTENSIONS;
+  const wantsNothing = (): boolean => {
+    for (const { payload } of leecher.payloads.splice(0)) theirs = readExtendedHandshake(payload, theirs)!;
+    return theirs.uploadOnly;
+  };
+  bench.exchange(two, [bench.seeder(two)]);
+  expect(added.state).toBe('seeding');
+  expect(wantsNothing()).toBe(true);
+  added.setFilePriority([1], 'normal');
+  expect(added.state).toBe('downloading');
+  expect(wantsNothing()).toBe(false);
 });
 
 test('where a seed has met a seed it dials one peer a second; before that all at once', () => {
