@@ -229,7 +229,10 @@ export interface World {
   readonly ed25519?: Ed25519;
   readonly storage: StorageFactory;
   readonly resume: ResumeStore | null;
-  /** Makes the memory that pieces are kept in. Default: arrays, which threads share for what comes in. A world without content has no use for so much. */
+  /**
+   * Makes the memory that pieces are kept in. Default: arrays, which threads share for what comes in. A world without
+   * content has no use for so much.
+   */
   readonly allocate?: Allocate;
 }
 

@@ -58,8 +58,8 @@ export class Choker<P extends ChokeCandidate> {
    * @returns Who is to be unchoked from now on; all others are to be choked.
    */
   round(peers: readonly P[], state: ChokerState): ReadonlySet<P> {
-    const unchoked = this.#regular(peers, state);
     const limitMs = hoardingMs(peers);
+    const unchoked = this.#regular(peers, state, limitMs);
     const rotates = this.#rounds % OPTIMISTIC_ROUNDS === 0;
     if (rotates) this.#isOpenTurn = (this.#rounds / OPTIMISTIC_ROUNDS + 1) % OPEN_TURNS === 0;
     this.#rounds++;
@@ -145,6 +145,7 @@ export class Choker<P extends ChokeCandidate> {
    * @returns Who is to be choked at once.
    */
   hoarders(peers: readonly P[], state: ChokerState): readonly P[] {
+    if (!isChoosy(state)) return [];
     const limitMs = hoardingMs(peers);
     return peers.filter(
       (peer) =>
@@ -159,11 +160,10 @@ export class Choker<P extends ChokeCandidate> {
   }
 
   /** The best interested peers in the regular slots, and with them whoever gives more without being interested. */
-  #regular(peers: readonly P[], state: ChokerState): Set<P> {
+  #regular(peers: readonly P[], state: ChokerState, limitMs: number): Set<P> {
     const unchoked = new Set<P>();
     if (this.slots <= 0) return unchoked;
     const indifferent: P[] = [];
-    const limitMs = hoardingMs(peers);
     let taken = 0;
     for (const { peer } of rank(peers, this.#optimistic, state, this.#rng)) {
       if (isShunned(peer, state, limitMs)) continue;
@@ -212,11 +212,11 @@ function isShunned(peer: ChokeCandidate, state: ChokerState, limitMs: number): b
   return state.seeding ? isBarred(peer, state, limitMs) : peer.snubbed;
 }
 
+function isBarred({ spreadMs = 0 }: ChokeCandidate, state: ChokerState, limitMs: number): boolean {
+  return isChoosy(state) && spreadMs >= limitMs;
+}
+
 /** Only while others keep the uplink full: it is never to be idle because somebody is not good enough. */
-function isBarred(
-  { spreadMs = 0 }: ChokeCandidate,
-  { seeding, isFull }: ChokerState,
-  limitMs: number,
-): boolean {
-  return seeding && isFull === true && spreadMs >= limitMs;
+function isChoosy({ seeding, isFull }: ChokerState): boolean {
+  return seeding && isFull === true;
 }

@@ -245,8 +245,8 @@ export class PeerSession implements LinkSink, RequesterPeer, ServerPeer, ChokeCa
    * that is alone learns that the piece has spread, and need not send it again. It learns it with our next requests, a
    * quarter of a window later at most: a write of its own for each is 4 % of a download's CPU time and 6 % of the seed's.
    *
-   * Who waits for a slot of ours learns of several with the next beat: a packet for each, and one that acknowledges it,
-   * took 3 % of the uplinks of a swarm of 30.
+   * Who waits for a slot of ours learns of several with the next beat: a write for each, and a packet that acknowledges it,
+   * made a swarm of 30 on two cores take 70 s of CPU time instead of 50 to 58.
    */
   announceHave(piece: number, isRare: boolean): void {
     if (!this.have.has(piece)) this.link.have(piece, !isRare && this.weChoke && this.theyAreInterested);
