@@ -261,14 +261,8 @@ describe('a connection', () => {
     '(%s) reads no more at a time than it is told to, and all again later',
     async (end) => {
       await using open = await opened({ port: 0, host: '127.0.0.1' });
-      const links: PeerLink[] = [];
-      open.transport.onInbound((link) => links.push(link));
-      open.transport.dial({ host: '127.0.0.1', port: open.transport.listenPort }, 5_000, (link) => {
-        if (typeof link !== 'string') links.push(link);
-      });
-      await until(() => links.length === 2);
-      const reader = links.find((link) => link.inbound === (end === 'accepted'))!;
-      const writer = links.find((link) => link !== reader)!;
+      const { dialer, listener } = await bothEnds(open.transport, '127.0.0.1');
+      const [reader, writer] = end === 'accepted' ? [listener, dialer] : [dialer, listener];
       const sink = new RecordingSink();
       const reads: number[] = [];
       let before = 0;
@@ -298,13 +292,7 @@ describe('a connection', () => {
 
   test('that has much to give gives no more than 1 MiB in a turn, and all of it in the end', async () => {
     await using open = await opened({ port: 0, host: '127.0.0.1' });
-    const links: PeerLink[] = [];
-    open.transport.onInbound((link) => links.push(link));
-    open.transport.dial({ host: '127.0.0.1', port: open.transport.listenPort }, 5_000, (link) => {
-      if (typeof link !== 'string') links.push(link);
-    });
-    await until(() => links.length === 2);
-    const [reader, writer] = links as [PeerLink, PeerLink];
+    const { dialer: reader, listener: writer } = await bothEnds(open.transport, '127.0.0.1');
     reader.attach(new RecordingSink());
     writer.attach(new RecordingSink());
     reader.limitReads!(65_536);
@@ -556,6 +544,14 @@ async function opened(options: Partial<TcpTransportOptions> & { port: number | n
 
 async function tcpPair(host: string, ownBuffers = true): ReturnType<Parameters<typeof peerLinkContract>[1]> {
   const transport = await TcpTransport.open({ clock, port: 0, host, ownBuffers });
+  return { ...(await bothEnds(transport, host)), until, dispose: () => transport.close() };
+}
+
+/** A connection of a transport with itself. */
+async function bothEnds(
+  transport: TcpTransport,
+  host: string,
+): Promise<{ dialer: PeerLink; listener: PeerLink }> {
   let dialer: PeerLink | null = null;
   let listener: PeerLink | null = null;
   transport.onInbound((link) => (listener = link));
@@ -563,7 +559,7 @@ async function tcpPair(host: string, ownBuffers = true): ReturnType<Parameters<t
     if (typeof link !== 'string') dialer = link;
   });
   await until(() => dialer !== null && listener !== null);
-  return { dialer: dialer!, listener: listener!, until, dispose: () => transport.close() };
+  return { dialer: dialer!, listener: listener! };
 }
 
 /** The results of a dial, as they come; connected links are noted and closed. */

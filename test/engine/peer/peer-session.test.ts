@@ -1,14 +1,20 @@
 import { expect, test, vi } from 'vitest';
-import { EngineBench, singleFile } from '../support/fake-world.ts';
+import type { PeerSession } from '../../../src/engine/peer/peer-session.ts';
+import { EngineBench, singleFile, type FakePeer } from '../support/fake-world.ts';
 
 const BLOCK = 16_384;
 
-test('what we say waits behind a block for no longer than one has been there', () => {
+/** A torrent with one peer. */
+function connected(): { bench: EngineBench; peer: FakePeer; session: PeerSession } {
   const bench = new EngineBench();
   const added = bench.add(singleFile(8));
   bench.settle();
   const peer = bench.inbound(singleFile(8));
-  const session = added.swarm.sessions[0]!;
+  return { bench, peer, session: added.swarm.sessions[0]! };
+}
+
+test('what we say waits behind a block for no longer than one has been there', () => {
+  const { bench, peer, session } = connected();
   const onBeat = vi.spyOn(session.requester, 'onBeat');
   const waitAfter = (seconds: number): number => {
     bench.seconds(seconds);
@@ -27,11 +33,7 @@ test('what we say waits behind a block for no longer than one has been there', (
 });
 
 test('what it is told with the beat is nothing that other words wait behind', () => {
-  const bench = new EngineBench();
-  const added = bench.add(singleFile(8));
-  bench.settle();
-  const peer = bench.inbound(singleFile(8));
-  const session = added.swarm.sessions[0]!;
+  const { bench, peer, session } = connected();
   const onBeat = vi.spyOn(session.requester, 'onBeat');
   // A piece of ours each second; it leaves before the next.
   session.link.flush = () => {
@@ -46,11 +48,7 @@ test('what it is told with the beat is nothing that other words wait behind', ()
 });
 
 test('who waits for a slot learns of our pieces with the beat, everybody else and of rare pieces at once', () => {
-  const bench = new EngineBench();
-  const added = bench.add(singleFile(8));
-  bench.settle();
-  bench.inbound(singleFile(8));
-  const session = added.swarm.sessions[0]!;
+  const { bench, session } = connected();
   const have = vi.spyOn(session.link, 'have');
   const mayWait = (isRare: boolean): boolean => {
     session.announceHave(0, isRare);
